@@ -1,0 +1,138 @@
+//! What the rest of the program may ask of AWS.
+//!
+//! Each method is one look or one effect. None waits, none retries what is not a passing fault of the
+//! network: waiting is [`super::wait`], and deciding is the caller's.
+
+use async_trait::async_trait;
+
+use super::CloudError;
+use crate::model::{
+    FileSystemFacts, FileSystemId, InstanceFacts, InstanceId, InstanceType, Timestamp, TypeFacts,
+};
+
+/// EC2, as far as a change in place needs it.
+#[async_trait]
+pub trait Ec2: Send + Sync {
+    /// `DescribeInstances`, and `DescribeInstanceAttribute` for the stop protection.
+    /// `Ok(None)`: there is no such instance.
+    async fn instance(&self, id: &InstanceId) -> Result<Option<InstanceFacts>, CloudError>;
+
+    /// `DescribeInstanceTypes`. A type that does not exist is missing from the answer
+    /// (AWS answers `InvalidInstanceType` for the whole call; the adapter asks one by one then).
+    async fn types(&self, names: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError>;
+
+    /// `DescribeInstanceTypeOfferings` by availability zone: which of the types are offered there.
+    async fn offered(
+        &self,
+        names: &[InstanceType],
+        zone: &str,
+    ) -> Result<Vec<InstanceType>, CloudError>;
+
+    /// `StopInstances`. Never with `SkipOsShutdown`. Fine on a stopped instance.
+    async fn stop(&self, id: &InstanceId, force: bool) -> Result<(), CloudError>;
+
+    /// `StartInstances`. Fine on a running instance.
+    async fn start(&self, id: &InstanceId) -> Result<(), CloudError>;
+
+    /// `ModifyInstanceAttribute` of the type alone (one attribute a call).
+    async fn set_type(&self, id: &InstanceId, to: &InstanceType) -> Result<(), CloudError>;
+
+    /// `DescribeInstanceStatus` with `IncludeAllInstances`.
+    async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError>;
+}
+
+/// The two status checks of an instance: `ok`, `impaired`, `initializing`, `insufficient-data`,
+/// `not-applicable`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusChecks {
+    /// `InstanceStatus.Status`.
+    pub instance: String,
+    /// `SystemStatus.Status`.
+    pub system: String,
+}
+
+/// EFS, read-only.
+#[async_trait]
+pub trait Efs: Send + Sync {
+    /// `DescribeFileSystems` and `DescribeMountTargets`. `Ok(None)`: there is no such file system.
+    async fn file_system(&self, id: &FileSystemId) -> Result<Option<FileSystemFacts>, CloudError>;
+}
+
+/// Systems Manager's agent on an instance: Run Command.
+#[async_trait]
+pub trait Agent: Send + Sync {
+    /// `DescribeInstanceInformation`. `Ok(None)`: not (yet) registered.
+    async fn ping(&self, on: &InstanceId) -> Result<Option<AgentPing>, CloudError>;
+
+    /// `SendCommand` of `AWS-RunShellScript` to one instance. `InvalidInstanceId` can just mean that the
+    /// agent is not up yet. There is no client token: a lost answer is found by listing (`find`).
+    async fn send(
+        &self,
+        on: &InstanceId,
+        command: &CommandRequest,
+    ) -> Result<CommandId, CloudError>;
+
+    /// `GetCommandInvocation`. `Ok(None)`: the invocation does not exist (yet).
+    async fn result(
+        &self,
+        on: &InstanceId,
+        id: &CommandId,
+    ) -> Result<Option<CommandResult>, CloudError>;
+}
+
+/// The id of a Run Command command.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CommandId(pub String);
+
+/// What is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandRequest {
+    /// The script.
+    pub script: String,
+    /// `Comment`, at most 100 characters.
+    pub comment: String,
+    /// `TimeoutSeconds`: bounds the delivery only; 30 at least.
+    pub delivery_timeout_s: u32,
+    /// The document's `executionTimeout`: bounds the run, in seconds.
+    pub execution_timeout_s: u32,
+}
+
+/// Whether the agent answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentPing {
+    /// `PingStatus` is `Online`.
+    pub online: bool,
+    /// `LastPingDateTime`.
+    pub last_ping: Option<Timestamp>,
+}
+
+/// How far a command is (SSM API, `CommandInvocationStatus`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandStatus {
+    /// Pending, InProgress, Delayed or Cancelling.
+    Going,
+    /// The last command of the script exited 0.
+    Success,
+    /// It exited otherwise.
+    Failed,
+    /// Its time ran out, in delivery or in execution.
+    TimedOut,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// What came back. The output is there only after the end, and cut: standard output at 24,000
+/// characters, standard error at 8,000 (SSM API, `GetCommandInvocation`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandResult {
+    /// How far it is.
+    pub status: CommandStatus,
+    /// AWS's own word for the status (`StatusDetails`).
+    pub details: String,
+    /// The exit code; -1 while there is none.
+    pub exit_code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}

@@ -1,0 +1,224 @@
+//! The port: what may be asked of a host, in our own nouns.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::cloud::CloudError;
+use crate::model::{
+    HostFacts, ImageRef, InstanceId, MountFacts, OperationId, Secret, ServiceName, Sha256Id,
+};
+
+/// A host that can be asked.
+#[async_trait]
+pub trait Host: Send + Sync {
+    /// Looks at everything, and changes nothing.
+    async fn look(&self, on: &InstanceId, ask: &LookRequest) -> Result<HostFacts, HostError>;
+
+    /// Looks at a mount point under a time limit. With a tag (that is, under the lock) the sentinel is
+    /// written and read; without one it is only read.
+    async fn mount(
+        &self,
+        on: &InstanceId,
+        tag: Option<&Tag>,
+        ask: &MountRequest,
+    ) -> Result<MountFacts, HostError>;
+
+    /// Starts a job and leaves it running; the same tag twice starts it once. Answers how far it is.
+    async fn start(&self, on: &InstanceId, tag: &Tag, job: &Job) -> Result<JobState, HostError>;
+
+    /// How far the job with this tag is.
+    async fn poll(&self, on: &InstanceId, tag: &Tag) -> Result<JobState, HostError>;
+}
+
+/// Who sends, and which of its sends this is. The host refuses a lower fence, a lower `seq` of the same
+/// fence, and answers an equal pair from its record.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Tag {
+    /// The fencing number of the lock that the operation holds.
+    pub fence: u64,
+    /// Counts up within the operation.
+    pub seq: u64,
+    /// The operation.
+    pub operation: OperationId,
+}
+
+/// What to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LookRequest {
+    /// Also look at this mount point (without the sentinel).
+    pub mount_point: Option<String>,
+    /// Also resolve these references to images on the host.
+    pub images: Vec<ImageRef>,
+    /// Only the boot id and the machine: the cheapest proof of life. All else stays empty.
+    pub only_boot: bool,
+}
+
+/// What to check at a mount point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountRequest {
+    /// The mount point.
+    pub point: String,
+    /// At most this many seconds for each probe of the file system.
+    pub limit_s: u32,
+    /// What the sentinel is to say when it is written: a short text without a newline.
+    pub token: String,
+}
+
+/// Work that may take longer than Run Command should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Job {
+    /// `docker pull`, for the host's own architecture.
+    Pull {
+        /// The reference.
+        reference: ImageRef,
+    },
+    /// Stops containers in good order and keeps them down over a boot.
+    Quiesce {
+        /// In the order in which they are stopped.
+        containers: Vec<QuiesceContainer>,
+    },
+    /// Makes the compose file say so, and exactly these services run.
+    Apply(Box<ApplyJob>),
+}
+
+/// A container to be stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct QuiesceContainer {
+    /// The container's name.
+    pub name: String,
+    /// Its restart policy; with `always` it is set to `no` before the stop (it would come up by itself
+    /// after a boot), and `apply` puts it back.
+    pub restart_policy: String,
+}
+
+/// The work of `apply`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplyJob {
+    /// The compose project.
+    pub project: String,
+    /// Its one file.
+    pub file: String,
+    /// `--env-file`, in order.
+    pub env_files: Vec<String>,
+    /// What the file is to say.
+    pub text: FileText,
+    /// SHA-256 (hex) of what it says now; anything but this or `to_sha256` is refused: somebody
+    /// else changed it.
+    pub from_sha256: String,
+    /// SHA-256 (hex) of what it is to say.
+    pub to_sha256: String,
+    /// `docker tag ID REF`, first of all.
+    pub tags: Vec<TagImage>,
+    /// The services that are to run, in dependency order. Empty list and `start` false: file only.
+    pub services: Vec<ApplyService>,
+    /// Containers whose restart policy is put back, by name.
+    pub policies: Vec<QuiesceContainer>,
+    /// Whether services are started; without it only file, tags and policies are done.
+    pub start: bool,
+}
+
+/// Where the text of the compose file comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileText {
+    /// It is left as it is (`from_sha256` equals `to_sha256`).
+    Keep,
+    /// This text.
+    New(Secret),
+    /// The copy that an earlier `apply` kept on the host under `to_sha256`.
+    Kept,
+}
+
+/// A name for an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct TagImage {
+    /// The image.
+    pub id: Sha256Id,
+    /// The reference that is to mean it.
+    pub reference: ImageRef,
+}
+
+/// A service that is to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ApplyService {
+    /// The service.
+    pub service: ServiceName,
+    /// The container it had when the plan was made, by name.
+    pub container: String,
+    /// The image that it is to run. A container that runs (or ran) this image is kept and started with
+    /// `docker start`; one with another image is made anew with `up -d --no-deps --pull never --no-build`.
+    pub image_id: Sha256Id,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobState {
+    /// The host has no job with this tag.
+    Unknown,
+    /// Going on; the last line of its log, for people.
+    Running(String),
+    /// Ended well.
+    Done,
+    /// Ended badly.
+    Failed(JobFailure),
+    /// It was cut off (the host went down, or it was killed).
+    Lost,
+}
+
+/// Why a job ended badly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobFailure {
+    /// A word for programs: `file_changed`, `pull_failed`, `no_space`, `up_failed`, `start_failed`,
+    /// `stop_failed`, `no_backup`, `tag_failed`, `bad_compose`.
+    pub code: String,
+    /// The last lines of its log.
+    pub log: String,
+}
+
+/// A host that did not answer, or not like a host of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// The agent is not there (yet): nothing was run.
+    #[error("the host does not answer: {0}")]
+    Unreachable(String),
+    /// AWS did not take the call.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// A newer operation has been here: this one must not write any more.
+    #[error("the host has seen a newer operation (fence {seen}); this one has {ours}")]
+    Fenced {
+        /// The fence of this operation.
+        ours: u64,
+        /// The fence that the host has recorded.
+        seen: u64,
+    },
+    /// The script ran and said no, or could not do its work.
+    #[error("the host's script {verb} failed ({code}): {message}")]
+    Script {
+        /// The verb.
+        verb: &'static str,
+        /// Its word for programs, or `exit N`.
+        code: String,
+        /// What it printed.
+        message: String,
+    },
+    /// An answer that is cut off, or whose checksum or form is wrong.
+    #[error(
+        "the reply of the host's script {verb} cannot be read: expected {expected}, found {found}"
+    )]
+    Garbled {
+        /// The verb.
+        verb: &'static str,
+        /// What was expected.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// The time for it ran out.
+    #[error("the host's script {verb} did not answer within {seconds} s")]
+    Timeout {
+        /// The verb.
+        verb: &'static str,
+        /// The limit.
+        seconds: u64,
+    },
+}

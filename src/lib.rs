@@ -1,0 +1,7 @@
+//! Change a running cloud instance in place, and never strand it.
+
+pub mod cloud;
+pub mod host;
+pub mod model;
+pub mod plan;
+pub mod sandbox;

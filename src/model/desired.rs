@@ -1,0 +1,56 @@
+//! What is wanted: the one input of `plan::toward` beside what was observed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ImageRef, InstanceType, ServiceName, Sha256Id, SnapshotId};
+
+/// Where an operation wants to get. An update makes it from the command line, a rollback from a
+/// snapshot; from here on there is one engine for both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desired {
+    /// The type; None leaves it.
+    pub instance_type: Option<InstanceType>,
+    /// The images, by service; services not named are left.
+    pub images: BTreeMap<ServiceName, DesiredImage>,
+    /// What the operation is.
+    pub purpose: Purpose,
+    /// How health is judged.
+    pub gate: GateSettings,
+    /// Whether a failure is undone at once (`--no-rollback` says no).
+    pub undo_on_failure: bool,
+}
+
+/// The image that a service is wanted to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct DesiredImage {
+    /// The reference that the compose file is to say.
+    pub reference: ImageRef,
+    /// The very image, by id, where it is known (a rollback); the reference is tagged to it first.
+    pub id: Option<Sha256Id>,
+}
+
+/// Why the change is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Purpose {
+    /// `update`.
+    Update,
+    /// `rollback`, to this snapshot.
+    Rollback {
+        /// The snapshot it goes back to.
+        to: SnapshotId,
+        /// The services that were green in that snapshot: the gate of a rollback.
+        green: Vec<ServiceName>,
+    },
+}
+
+/// How long the health gate waits and holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct GateSettings {
+    /// At most this long until all is green, in milliseconds.
+    pub timeout_ms: u64,
+    /// And then green without a break for this long, in milliseconds.
+    pub stable_ms: u64,
+}

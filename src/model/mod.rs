@@ -1,0 +1,23 @@
+//! Nouns, no I/O: what is asked, what is seen, what is wanted.
+//!
+//! Everything here is data that can be written down. Nothing here reads a clock, a file, the
+//! environment or the network.
+
+mod deployment;
+mod desired;
+mod ids;
+mod image;
+mod observed;
+mod request;
+mod secret;
+
+pub use deployment::*;
+pub use desired::*;
+pub use ids::*;
+pub use image::*;
+pub use observed::*;
+pub use request::*;
+pub use secret::*;
+
+/// A moment in UTC, written as RFC 3339 with `Z`.
+pub use jiff::Timestamp;

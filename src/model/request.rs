@@ -1,0 +1,44 @@
+//! What the user asked for, in types: the command line after it was understood.
+
+use std::collections::BTreeMap;
+
+use super::{DeploymentName, GateSettings, ImageRef, InstanceType, ServiceName, SnapshotId};
+
+/// `update NAME …`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateRequest {
+    /// The deployment.
+    pub deployment: DeploymentName,
+    /// `--instance-type`.
+    pub instance_type: Option<InstanceType>,
+    /// `--image SERVICE=REF`, each service once.
+    pub images: BTreeMap<ServiceName, ImageRef>,
+    /// How to go about it.
+    pub options: ChangeOptions,
+}
+
+/// `rollback NAME …`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RollbackRequest {
+    /// The deployment.
+    pub deployment: DeploymentName,
+    /// `--to SNAPSHOT`; None is the snapshot of the newest operation that changed something.
+    pub to: Option<SnapshotId>,
+    /// `--services a,b`: only these services' images, and not the type.
+    pub services: Option<Vec<ServiceName>>,
+    /// How to go about it.
+    pub options: ChangeOptions,
+}
+
+/// What `update` and `rollback` share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeOptions {
+    /// `--force` or `--yes`: the question is answered, and nothing else.
+    pub force: bool,
+    /// `--dry-run`: print the plan, change nothing, take no lock.
+    pub dry_run: bool,
+    /// `--no-rollback`: a failure pauses instead of being undone.
+    pub no_rollback: bool,
+    /// `--health-timeout` and `--stable-for`.
+    pub gate: GateSettings,
+}

@@ -1,0 +1,1 @@
+//! The state machine: a function of (store, now).
