@@ -2,6 +2,8 @@
 
 pub mod cloud;
 pub mod host;
+pub mod journal;
 pub mod model;
 pub mod plan;
+pub mod report;
 pub mod sandbox;

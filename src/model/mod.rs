@@ -8,6 +8,7 @@ mod desired;
 mod ids;
 mod image;
 mod observed;
+mod outcome;
 mod request;
 mod secret;
 
@@ -16,6 +17,7 @@ pub use desired::*;
 pub use ids::*;
 pub use image::*;
 pub use observed::*;
+pub use outcome::*;
 pub use request::*;
 pub use secret::*;
 

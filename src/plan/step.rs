@@ -1,0 +1,307 @@
+//! The steps of a plan. A step carries what was observed (`from`) and its own undo, so that what must be
+//! taken back is known from plan and journal alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::{QuiesceContainer, TagImage};
+use crate::model::{
+    DeploymentName, FileSystemId, GateSettings, ImageRef, InstanceId, InstanceType, Purpose,
+    RunState, RunningImage, ServiceName, Sha256Id, SnapshotId, Timestamp,
+};
+
+/// The schema of a plan, as the journal's first line holds it.
+pub const PLAN_SCHEMA: &str = "geusemaker.plan/1";
+
+/// What will be done, in order, with no choice left in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Plan {
+    /// `geusemaker.plan/1`.
+    pub schema: String,
+    /// The deployment.
+    pub deployment: DeploymentName,
+    /// Update or rollback.
+    #[serde(flatten)]
+    pub purpose: Purpose,
+    /// What was observed, as far as it is to be brought back.
+    pub before: StackState,
+    /// What is wanted at the end.
+    pub after: StackState,
+    /// The changes, one line each: `instance_type: t3.medium -> t3.large`.
+    pub changes: Vec<String>,
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// What proves, after an undo, that all is as before.
+    pub after_undo: Vec<Step>,
+    /// Whether a failure is undone at once.
+    pub undo_on_failure: bool,
+    /// What services, by name, were not green before (they only warn afterwards).
+    pub red_before: BTreeSet<ServiceName>,
+    /// The boot that was observed; None where the host was not asked.
+    pub boot: Option<Boot>,
+    /// Rough length of the outage in seconds, for people; 0 where there is none.
+    pub expected_downtime_seconds: u64,
+    /// What the person should know before and after (addresses that change, what cannot be undone).
+    pub warnings: Vec<String>,
+}
+
+/// A state of the stack, as far as an operation changes it or reads it back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct StackState {
+    /// The type of the instance.
+    pub instance_type: InstanceType,
+    /// Whether the instance runs.
+    pub state: RunState,
+    /// The image of each service. In `after` the id may not be known before the pull.
+    pub images: BTreeMap<ServiceName, PlannedImage>,
+    /// SHA-256 of the compose file, in hex; None where the host could not be asked.
+    pub compose_sha256: Option<String>,
+    /// The services with a running container.
+    pub running: BTreeSet<ServiceName>,
+}
+
+/// An image of a service, in a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct PlannedImage {
+    /// The reference.
+    #[serde(rename = "ref")]
+    pub reference: ImageRef,
+    /// The image id, where it is known already.
+    pub id: Option<Sha256Id>,
+    /// The registry's digest, where it is known already.
+    pub digest: Option<Sha256Id>,
+}
+
+impl From<RunningImage> for PlannedImage {
+    fn from(image: RunningImage) -> Self {
+        Self {
+            reference: image.reference,
+            id: Some(image.id),
+            digest: image.digest,
+        }
+    }
+}
+
+/// One boot of the host. EC2's launch time changes with every start, and with nothing else, so a script
+/// that comes back at another launch time must name another boot id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Boot {
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub id: String,
+    /// `LaunchTime` of the instance at that moment.
+    pub launched_at: Option<Timestamp>,
+}
+
+/// One step: an action on an instance, and how to take it back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Step {
+    /// The instance.
+    pub on: InstanceId,
+    /// What is done.
+    #[serde(flatten)]
+    pub action: Action,
+    /// What takes it back, in order. Empty: it changes nothing that must be taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<Step>,
+}
+
+/// What a step does. The name is public (`steps[].name`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum Action {
+    /// Is the data there?
+    CheckMounts(CheckMounts),
+    /// The state to go back to, written down.
+    WriteSnapshot {
+        /// Its id.
+        snapshot: SnapshotId,
+        /// Whether a snapshot of an equal state exists and is used.
+        reuse: bool,
+    },
+    /// The images onto the host, before anything is down.
+    PullImages {
+        /// What is pulled.
+        images: Vec<PullImage>,
+    },
+    /// The containers stopped in good order.
+    Quiesce {
+        /// In this order.
+        containers: Vec<QuiesceContainer>,
+        /// As part of an undo: a host that is gone is no reason to stop the undo.
+        #[serde(default)]
+        best_effort: bool,
+    },
+    /// The instance stopped.
+    StopInstance {},
+    /// Its type changed.
+    SetInstanceType {
+        /// The type observed.
+        from: InstanceType,
+        /// The type wanted.
+        to: InstanceType,
+    },
+    /// The instance started.
+    StartInstance {},
+    /// A script came back, from a new boot, with the mount there again.
+    AwaitHost {
+        /// The mount point, where the deployment has a file system.
+        mount_point: Option<String>,
+        /// The file system expected there.
+        file_system: Option<FileSystemId>,
+    },
+    /// The compose file says so, these images run, and exactly these services run.
+    ApplyImages(Box<ApplyImages>),
+    /// The gate: green, and green for as long as asked.
+    VerifyHealth(VerifyHealth),
+}
+
+/// Look at the file system and its mount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CheckMounts {
+    /// The file system; None: `--efs none`.
+    pub file_system: Option<FileSystemId>,
+    /// Where it is mounted.
+    pub mount_point: Option<String>,
+    /// The zone that needs a mount target.
+    pub zone: String,
+    /// Whether the host can be asked at all (it cannot while the instance is stopped).
+    pub host: bool,
+    /// Whether the plan stops the instance: then Docker must be ordered after the mount.
+    pub stops_instance: bool,
+}
+
+/// One image to pull.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct PullImage {
+    /// The service that is to run it.
+    pub service: ServiceName,
+    /// The reference.
+    pub reference: ImageRef,
+    /// The very image, where it is known (a rollback): one that is still on the host is not pulled.
+    pub id: Option<Sha256Id>,
+}
+
+/// The work of the container service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ApplyImages {
+    /// The compose project.
+    pub project: String,
+    /// Its file.
+    pub file: String,
+    /// Its env files.
+    pub env_files: Vec<String>,
+    /// The values that change in the file: service → (from, to). Empty: the file stays.
+    pub edits: BTreeMap<ServiceName, ImageEdit>,
+    /// SHA-256 of the file before, in hex.
+    pub from_sha256: String,
+    /// SHA-256 of the file after, in hex.
+    pub to_sha256: String,
+    /// True where this goes back to the copy that the host kept; false where the text is edited.
+    pub back: bool,
+    /// Tags set first, so that a reference means the image it meant.
+    pub tags: Vec<TagImage>,
+    /// The services that run afterwards, in dependency order.
+    pub services: Vec<ApplyTarget>,
+    /// The containers whose restart policy is put back.
+    pub policies: Vec<QuiesceContainer>,
+    /// False where a stop follows: the file is put right and nothing is started.
+    pub start: bool,
+}
+
+/// One value of the compose file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ImageEdit {
+    /// What it says.
+    pub from: ImageRef,
+    /// What it is to say.
+    pub to: ImageRef,
+}
+
+/// A service that is to run, and the image that it is to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ApplyTarget {
+    /// The service.
+    pub service: ServiceName,
+    /// The name of its container.
+    pub container: String,
+    /// The reference.
+    pub reference: ImageRef,
+    /// The image id; None: what the reference means on the host after the pull.
+    pub id: Option<Sha256Id>,
+}
+
+/// The health gate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct VerifyHealth {
+    /// How long it waits and holds.
+    pub gate: GateSettings,
+    /// The services that must be green.
+    pub must: BTreeSet<ServiceName>,
+    /// The services that were red before: they only warn.
+    pub may_be_red: BTreeSet<ServiceName>,
+    /// What must be read back besides health.
+    pub expect: StackState,
+    /// False on an instance that stays stopped: only the cloud's side is read back.
+    pub host: bool,
+    /// The mount that must be there.
+    pub mount_point: Option<String>,
+    /// The file system expected there.
+    pub file_system: Option<FileSystemId>,
+}
+
+impl Action {
+    /// The public name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Action::CheckMounts(_) => "check_mounts",
+            Action::WriteSnapshot { .. } => "write_snapshot",
+            Action::PullImages { .. } => "pull_images",
+            Action::Quiesce { .. } => "quiesce",
+            Action::StopInstance {} => "stop_instance",
+            Action::SetInstanceType { .. } => "set_instance_type",
+            Action::StartInstance {} => "start_instance",
+            Action::AwaitHost { .. } => "await_host",
+            Action::ApplyImages(_) => "apply_images",
+            Action::VerifyHealth(_) => "verify_health",
+        }
+    }
+
+    /// Whether it changes instance, compose file, containers or data. A failure before the first such
+    /// step is `refused`, not `rolled_back`.
+    pub fn changes(&self) -> bool {
+        match self {
+            Action::Quiesce { .. }
+            | Action::StopInstance {}
+            | Action::SetInstanceType { .. }
+            | Action::StartInstance {}
+            | Action::ApplyImages(_) => true,
+            Action::CheckMounts(_)
+            | Action::WriteSnapshot { .. }
+            | Action::PullImages { .. }
+            | Action::AwaitHost { .. }
+            | Action::VerifyHealth(_) => false,
+        }
+    }
+
+    /// Whether it needs the host to answer.
+    pub fn needs_host(&self) -> bool {
+        match self {
+            Action::PullImages { .. }
+            | Action::Quiesce { .. }
+            | Action::AwaitHost { .. }
+            | Action::ApplyImages(_) => true,
+            Action::CheckMounts(c) => c.host,
+            Action::VerifyHealth(v) => v.host,
+            Action::WriteSnapshot { .. }
+            | Action::StopInstance {}
+            | Action::SetInstanceType { .. }
+            | Action::StartInstance {} => false,
+        }
+    }
+
+    /// Whether services can be down while it runs.
+    pub fn outage(&self) -> bool {
+        self.changes() || matches!(self, Action::AwaitHost { .. } | Action::VerifyHealth(_))
+    }
+}
