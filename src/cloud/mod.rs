@@ -1,9 +1,13 @@
 //! The only folder that names an AWS crate: ports (traits with our own nouns), one adapter each,
 //! errors sorted once, and waiting with a deadline.
 
+pub mod aws;
 mod clock;
 mod error;
 mod ports;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod wait;
 
 pub use clock::{Clock, SystemClock};
 pub use error::{CloudError, CloudErrorKind};
@@ -11,3 +15,4 @@ pub use ports::{
     Agent, AgentPing, CommandId, CommandRequest, CommandResult, CommandStatus, Ec2, Efs,
     StatusChecks,
 };
+pub use wait::{Deadline, WaitError};

@@ -318,9 +318,9 @@ pub struct ContainerFacts {
 }
 
 impl ContainerFacts {
-    /// Whether it runs now.
+    /// Whether it runs now, or would if it did not keep crashing.
     pub fn running(&self) -> bool {
-        self.status == "running"
+        matches!(self.status.as_str(), "running" | "restarting")
     }
 
     /// The colour of this container, on one look: green is running, and healthy where it has a
@@ -329,7 +329,10 @@ impl ContainerFacts {
         match (self.status.as_str(), self.health.as_deref()) {
             ("running", None | Some("healthy" | "none")) => Colour::Green,
             ("running", Some("starting")) => Colour::Yellow,
-            ("exited", _) if self.exit_code == 0 && self.restart_policy == "no" => Colour::Finished,
+            // What has a health check is a service, and not a one-shot.
+            ("exited", None) if self.exit_code == 0 && self.restart_policy == "no" => {
+                Colour::Finished
+            }
             _ => Colour::Red,
         }
     }
@@ -393,6 +396,10 @@ pub struct MountFacts {
     /// For each running container with a bind under the mount point: its name, and the lines of
     /// `/proc/<pid>/mountinfo` at the destination.
     pub seen_inside: Vec<SeenInside>,
+    /// The mount points of fstab at which nothing is mounted (swap and `none` left out). None: not
+    /// asked. Needed only where a deployment has no file system of its own.
+    #[serde(default)]
+    pub unmounted: Option<Vec<String>>,
 }
 
 /// What one container sees at one of its binds.

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{DeploymentName, GateSettings, ImageRef, InstanceType, ServiceName, SnapshotId};
+use super::{
+    DeploymentName, FileSystemId, GateSettings, ImageRef, InstanceId, InstanceType, ServiceName,
+    SnapshotId,
+};
 
 /// `update NAME …`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,4 +44,26 @@ pub struct ChangeOptions {
     pub no_rollback: bool,
     /// `--health-timeout` and `--stable-for`.
     pub gate: GateSettings,
+}
+
+/// `adopt NAME …`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdoptRequest {
+    /// The name that it gets.
+    pub name: DeploymentName,
+    /// `--instance-id`.
+    pub instance_id: InstanceId,
+    /// `--compose PATH`: which compose file on the host, where there are several projects.
+    pub compose: Option<String>,
+    /// `--efs`; None: what is mounted says it.
+    pub efs: Option<EfsChoice>,
+}
+
+/// `--efs fs-…|none`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EfsChoice {
+    /// The data is on this file system.
+    FileSystem(FileSystemId),
+    /// The data is on the root volume.
+    None,
 }

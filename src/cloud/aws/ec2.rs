@@ -1,0 +1,251 @@
+//! EC2.
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{
+    AttributeBooleanValue, AttributeValue, Filter, InstanceAttributeName, InstanceType as SdkType,
+    LocationType,
+};
+
+use super::errors::{incomplete, sort};
+use super::facts;
+use super::retry::NoCapacityIsFinal;
+use crate::cloud::{CloudError, CloudErrorKind, Ec2, StatusChecks};
+use crate::model::{InstanceFacts, InstanceId, InstanceType, RunState, TypeFacts};
+
+/// `DescribeInstanceTypes` takes at most this many names (EC2 API).
+const TYPES_PER_CALL: usize = 100;
+
+/// [`Ec2`] over the SDK.
+#[derive(Debug, Clone)]
+pub struct AwsEc2 {
+    client: Client,
+    region: String,
+}
+
+impl AwsEc2 {
+    /// A client in this region; nothing is sent yet.
+    pub fn new(config: &SdkConfig, region: String) -> Self {
+        let config = aws_sdk_ec2::config::Builder::from(config)
+            .retry_classifier(NoCapacityIsFinal)
+            .build();
+        Self {
+            client: Client::from_conf(config),
+            region,
+        }
+    }
+
+    async fn describe(&self, id: &InstanceId) -> Result<Option<InstanceFacts>, CloudError> {
+        const CALL: &str = "ec2:DescribeInstances";
+        let reply = match self
+            .client
+            .describe_instances()
+            .instance_ids(id.as_str())
+            .send()
+            .await
+        {
+            Ok(reply) => reply,
+            Err(e) => {
+                let e = sort(CALL, e);
+                return if e.kind == CloudErrorKind::NotFound {
+                    Ok(None)
+                } else {
+                    Err(e)
+                };
+            }
+        };
+        for reservation in reply.reservations() {
+            let found = reservation
+                .instances()
+                .iter()
+                .find(|i| i.instance_id() == Some(id.as_str()));
+            if let Some(instance) = found {
+                let account = reservation.owner_id().unwrap_or_default();
+                return facts::instance(id, instance, account, &self.region)
+                    .map(Some)
+                    .map_err(|missing| incomplete(CALL, missing));
+            }
+        }
+        Ok(None)
+    }
+
+    /// `None`: it may not be read, or could not be. Only what will fail every other call too is an error.
+    async fn stop_protection(&self, id: &InstanceId) -> Result<Option<bool>, CloudError> {
+        let reply = self
+            .client
+            .describe_instance_attribute()
+            .instance_id(id.as_str())
+            .attribute(InstanceAttributeName::DisableApiStop)
+            .send()
+            .await;
+        match reply.map_err(|e| sort("ec2:DescribeInstanceAttribute", e)) {
+            Ok(reply) => Ok(reply
+                .disable_api_stop()
+                .and_then(AttributeBooleanValue::value)),
+            Err(e) if e.stops_everything() => Err(e),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn types_at_once(&self, names: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError> {
+        const CALL: &str = "ec2:DescribeInstanceTypes";
+        let mut pages = self
+            .client
+            .describe_instance_types()
+            .set_instance_types(Some(
+                names.iter().map(|n| SdkType::from(n.as_str())).collect(),
+            ))
+            .into_paginator()
+            .send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| sort(CALL, e))?;
+            for info in page.instance_types() {
+                found.push(facts::instance_type(info).map_err(|m| incomplete(CALL, m))?);
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn is_unknown_type(e: &CloudError) -> bool {
+    e.code.as_deref() == Some("InvalidInstanceType")
+}
+
+#[async_trait]
+impl Ec2 for AwsEc2 {
+    async fn instance(&self, id: &InstanceId) -> Result<Option<InstanceFacts>, CloudError> {
+        let (instance, protection) = tokio::join!(self.describe(id), self.stop_protection(id));
+        let Some(mut instance) = instance? else {
+            return Ok(None);
+        };
+        if !matches!(
+            instance.state,
+            RunState::Terminated | RunState::ShuttingDown
+        ) {
+            instance.stop_protection = protection?;
+        }
+        Ok(Some(instance))
+    }
+
+    async fn types(&self, names: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError> {
+        let mut found = Vec::new();
+        for chunk in names.chunks(TYPES_PER_CALL) {
+            match self.types_at_once(chunk).await {
+                Ok(some) => found.extend(some),
+                Err(e) if !is_unknown_type(&e) => return Err(e),
+                Err(_) if chunk.len() == 1 => {}
+                Err(_) => {
+                    for name in chunk {
+                        match self.types_at_once(std::slice::from_ref(name)).await {
+                            Ok(some) => found.extend(some),
+                            Err(e) if is_unknown_type(&e) => {}
+                            Err(e) => return Err(e),
+                        }
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn offered(
+        &self,
+        names: &[InstanceType],
+        zone: &str,
+    ) -> Result<Vec<InstanceType>, CloudError> {
+        const CALL: &str = "ec2:DescribeInstanceTypeOfferings";
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let types = names.iter().map(ToString::to_string).collect();
+        let mut pages = self
+            .client
+            .describe_instance_type_offerings()
+            .location_type(LocationType::AvailabilityZone)
+            .filters(Filter::builder().name("location").values(zone).build())
+            .filters(
+                Filter::builder()
+                    .name("instance-type")
+                    .set_values(Some(types))
+                    .build(),
+            )
+            .into_paginator()
+            .send();
+        let mut offered = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| sort(CALL, e))?;
+            let here = page
+                .instance_type_offerings()
+                .iter()
+                .filter(|o| o.location() == Some(zone));
+            for name in here.filter_map(|o| o.instance_type()) {
+                // Filters know wildcards; only what was asked for is answered.
+                if let Some(name) = names.iter().find(|n| n.as_str() == name.as_str()) {
+                    offered.push(name.clone());
+                }
+            }
+        }
+        Ok(offered)
+    }
+
+    async fn stop(&self, id: &InstanceId, force: bool) -> Result<(), CloudError> {
+        let mut call = self.client.stop_instances().instance_ids(id.as_str());
+        if force {
+            call = call.force(true);
+        }
+        call.send()
+            .await
+            .map(drop)
+            .map_err(|e| sort("ec2:StopInstances", e))
+    }
+
+    async fn start(&self, id: &InstanceId) -> Result<(), CloudError> {
+        let call = self.client.start_instances().instance_ids(id.as_str());
+        call.send()
+            .await
+            .map(drop)
+            .map_err(|e| sort("ec2:StartInstances", e))
+    }
+
+    async fn set_type(&self, id: &InstanceId, to: &InstanceType) -> Result<(), CloudError> {
+        self.client
+            .modify_instance_attribute()
+            .instance_id(id.as_str())
+            .instance_type(AttributeValue::builder().value(to.as_str()).build())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|e| sort("ec2:ModifyInstanceAttribute", e))
+    }
+
+    async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError> {
+        const CALL: &str = "ec2:DescribeInstanceStatus";
+        let reply = self
+            .client
+            .describe_instance_status()
+            .instance_ids(id.as_str())
+            .include_all_instances(true)
+            .send()
+            .await
+            .map_err(|e| sort(CALL, e))?;
+        let status = reply
+            .instance_statuses()
+            .iter()
+            .find(|s| s.instance_id() == Some(id.as_str()))
+            .ok_or_else(|| CloudError {
+                kind: CloudErrorKind::NotFound,
+                ..incomplete(CALL, format!("expected the status of {id}, found none"))
+            })?;
+        let word = |s: Option<&aws_sdk_ec2::types::InstanceStatusSummary>| {
+            s.and_then(|s| s.status())
+                .map_or("not-applicable", |s| s.as_str())
+                .to_owned()
+        };
+        Ok(StatusChecks {
+            instance: word(status.instance_status()),
+            system: word(status.system_status()),
+        })
+    }
+}

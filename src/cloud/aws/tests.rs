@@ -1,0 +1,7 @@
+mod config;
+mod ec2;
+mod ec2_calls;
+mod efs;
+mod errors;
+mod policy;
+mod ssm;
