@@ -1,7 +1,10 @@
 //! Change a running cloud instance in place, and never strand it.
 
 pub mod cloud;
+pub mod containers;
+pub mod efs;
 pub mod host;
+pub mod instance;
 pub mod journal;
 pub mod model;
 pub mod plan;

@@ -1,6 +1,8 @@
 //! The decision, as data: what would be done, in which order, and how each step is taken back. Pure.
 
 mod check;
+#[cfg(test)]
+pub mod fixtures;
 mod show;
 mod step;
 

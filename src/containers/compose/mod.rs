@@ -1,0 +1,17 @@
+//! The compose file as text: what its services say, and the edit of their images.
+//!
+//! The text may hold secrets. Nothing here prints it, and no error or diff carries any of it but
+//! names, positions and image references.
+
+#[cfg(test)]
+mod any_tests;
+mod diff;
+mod edit;
+mod error;
+mod locate;
+mod read;
+
+pub use diff::unified_diff;
+pub use edit::set_images;
+pub use error::ComposeError;
+pub use read::{ServiceDoc, read_services};

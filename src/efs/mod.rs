@@ -1,0 +1,13 @@
+//! Is the data there?
+
+mod identity;
+mod judge;
+mod mountinfo;
+mod order;
+mod without;
+
+pub use identity::identity;
+pub use judge::{judge, judge_file_system, judge_mount};
+pub use mountinfo::MountLine;
+pub use order::{drop_in, mount_unit};
+pub use without::judge_without_efs;

@@ -1,0 +1,20 @@
+//! The instance: stopped, typed, running, each "make it so"; whether it may be stopped, and whether a type
+//! fits it.
+
+mod error;
+mod fits;
+mod retry;
+#[cfg(test)]
+mod scripted;
+mod service;
+mod settings;
+mod start;
+mod stoppable;
+#[cfg(test)]
+pub mod types;
+
+pub use error::InstanceError;
+pub use fits::fits;
+pub use service::{InstanceService, Made};
+pub use settings::Settings;
+pub use stoppable::{state, stoppable};

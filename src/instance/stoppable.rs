@@ -1,0 +1,336 @@
+//! Whether an instance may be stopped and will be the same afterwards.
+
+use crate::model::{InstanceFacts, RunState};
+use crate::plan::Check;
+
+/// Whether the instance is in a state to begin with: running or stopped.
+pub fn state(instance: &InstanceFacts) -> Check {
+    let name = "instance_state";
+    let id = &instance.id;
+    let found = match &instance.state_reason {
+        Some(reason) => format!("{} ({reason})", instance.state.as_str()),
+        None => instance.state.as_str().to_owned(),
+    };
+    let refuse = |help: String| {
+        let message = format!("{id} is {}", instance.state.as_str());
+        Check::refuse(name, message, found.clone(), "running or stopped", help)
+    };
+    match instance.state {
+        RunState::Running | RunState::Stopped => Check::ok(name, format!("{id} is {found}")),
+        RunState::Pending | RunState::Stopping => {
+            refuse("wait until it has settled, then try again; `geusemaker status` shows it".into())
+        }
+        RunState::ShuttingDown | RunState::Terminated => {
+            refuse("it cannot come back: deploy a new stack, or adopt another instance".into())
+        }
+    }
+}
+
+/// What stands against stopping and starting the instance for a new type, and what a stop loses (EC2 User
+/// Guide, "stop and start"). Asked only when a type changes.
+pub fn stoppable(instance: &InstanceFacts) -> Vec<Check> {
+    let mut checks = vec![state(instance)];
+    checks.extend(
+        [
+            spot(instance),
+            auto_scaling(instance),
+            stop_protection(instance),
+            hibernation(instance),
+            instance_store(instance),
+            operator(instance),
+            tenancy(instance),
+            public_address(instance),
+        ]
+        .into_iter()
+        .flatten(),
+    );
+    if checks.len() == 1 && checks[0].status == crate::plan::CheckStatus::Ok {
+        checks.push(Check::ok(
+            "instance_stoppable",
+            format!("{} may be stopped", instance.id),
+        ));
+    }
+    checks
+}
+
+/// `InstanceLifecycle` says `spot` of one-time and persistent requests alike. A one-time one cannot be
+/// stopped at all, and a persistent one is started again only when Spot has capacity: refused alike.
+fn spot(instance: &InstanceFacts) -> Option<Check> {
+    instance.spot.then(|| {
+        Check::refuse(
+            "instance_spot",
+            format!("{} is a Spot instance: a one-time one cannot be stopped, and EC2 may take it away", instance.id),
+            "InstanceLifecycle spot",
+            "an On-Demand instance",
+            "make an image of it and launch it On-Demand with the new type, then adopt that; images alone can be updated as it is",
+        )
+    })
+}
+
+/// The group sees the stop as a failure of health, terminates the instance and launches another.
+fn auto_scaling(instance: &InstanceFacts) -> Option<Check> {
+    instance.auto_scaling_group.as_ref().map(|group| {
+        Check::refuse(
+            "instance_auto_scaling",
+            format!("the Auto Scaling group {group} would replace {} when it stops", instance.id),
+            format!("a member of {group}"),
+            "no member of a group",
+            format!(
+                "detach it: `aws autoscaling detach-instances --instance-ids {} --auto-scaling-group-name {group} --should-decrement-desired-capacity`; or change the type in the group's launch template",
+                instance.id
+            ),
+        )
+    })
+}
+
+fn stop_protection(instance: &InstanceFacts) -> Option<Check> {
+    let name = "instance_stop_protection";
+    let id = &instance.id;
+    if instance.state == RunState::Stopped {
+        return None;
+    }
+    match instance.stop_protection {
+        Some(false) => None,
+        Some(true) => Some(Check::refuse(
+            name,
+            format!("{id} is protected against a stop"),
+            "DisableApiStop is true",
+            "DisableApiStop is false",
+            format!(
+                "if it may be stopped: `aws ec2 modify-instance-attribute --instance-id {id} --no-disable-api-stop`"
+            ),
+        )),
+        None => Some(Check::warn(
+            name,
+            format!("whether {id} is protected against a stop could not be read"),
+            "DisableApiStop not known",
+            "DisableApiStop is false",
+            "allow ec2:DescribeInstanceAttribute; if it is protected, the stop is refused and nothing else has happened",
+        )),
+    }
+}
+
+fn hibernation(instance: &InstanceFacts) -> Option<Check> {
+    instance.hibernation.then(|| {
+        Check::refuse(
+            "instance_hibernation",
+            format!("{} is set up for hibernation: its type cannot be changed", instance.id),
+            "HibernationOptions.Configured is true",
+            "no hibernation",
+            "hibernation is chosen at launch for good: launch an instance without it from an image of this one, and adopt that",
+        )
+    })
+}
+
+fn instance_store(instance: &InstanceFacts) -> Option<Check> {
+    (instance.root_device_type != "ebs").then(|| {
+        Check::refuse(
+            "instance_root_device",
+            format!("the root volume of {} is lost when it stops", instance.id),
+            format!("root device {}", instance.root_device_type),
+            "root device ebs",
+            "move the stack to an instance with an EBS root volume, and adopt that",
+        )
+    })
+}
+
+fn operator(instance: &InstanceFacts) -> Option<Check> {
+    instance.operator_managed.then(|| {
+        Check::refuse(
+            "instance_operator",
+            format!(
+                "{} is managed by a service of AWS, which alone may change it",
+                instance.id
+            ),
+            "Operator.Managed is true",
+            "an instance of your own",
+            "change it through the service that manages it",
+        )
+    })
+}
+
+fn tenancy(instance: &InstanceFacts) -> Option<Check> {
+    (instance.tenancy == "host").then(|| {
+        Check::warn(
+            "instance_tenancy",
+            format!("{} is on a Dedicated Host, which takes certain types only", instance.id),
+            "tenancy host",
+            "room on the host for the new type",
+            "make sure that the host's instance family and free capacity allow the type; otherwise the start fails and is undone",
+        )
+    })
+}
+
+fn public_address(instance: &InstanceFacts) -> Option<Check> {
+    let address = instance
+        .public_ip
+        .as_ref()
+        .filter(|_| !instance.elastic_ip)?;
+    // A stopped instance has no automatic address to lose.
+    (instance.state == RunState::Running).then(|| {
+        Check::warn(
+            "public_ip",
+            format!("the public address {address} will change: it is not an Elastic IP"),
+            address.clone(),
+            "an Elastic IP, or nobody who uses the address",
+            "give the instance an Elastic IP before, or tell whoever uses the address; the new one is reported",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::CheckStatus::{self, Ok, Refuse, Warn};
+    use crate::plan::fixtures::instance;
+
+    fn not_ok(checks: &[Check]) -> Vec<(&str, CheckStatus)> {
+        checks
+            .iter()
+            .filter(|c| c.status != Ok)
+            .map(|c| (c.name.as_str(), c.status))
+            .collect()
+    }
+
+    /// Checks that are not ok, in order.
+    type Said = &'static [(&'static str, CheckStatus)];
+
+    #[test]
+    fn each_fact_decides() {
+        type Change = fn(&mut InstanceFacts);
+        let table: &[(&str, Change, Said)] = &[
+            ("healthy", |_| {}, &[]),
+            (
+                "automatic address",
+                |i| i.elastic_ip = false,
+                &[("public_ip", Warn)],
+            ),
+            (
+                "automatic address, stopped",
+                |i| {
+                    i.elastic_ip = false;
+                    i.state = RunState::Stopped
+                },
+                &[],
+            ),
+            (
+                "no address",
+                |i| {
+                    i.elastic_ip = false;
+                    i.public_ip = None
+                },
+                &[],
+            ),
+            ("spot", |i| i.spot = true, &[("instance_spot", Refuse)]),
+            (
+                "group",
+                |i| i.auto_scaling_group = Some("g".into()),
+                &[("instance_auto_scaling", Refuse)],
+            ),
+            (
+                "protected",
+                |i| i.stop_protection = Some(true),
+                &[("instance_stop_protection", Refuse)],
+            ),
+            (
+                "protected, but stopped",
+                |i| {
+                    i.stop_protection = Some(true);
+                    i.state = RunState::Stopped
+                },
+                &[],
+            ),
+            (
+                "protection not readable",
+                |i| i.stop_protection = None,
+                &[("instance_stop_protection", Warn)],
+            ),
+            (
+                "hibernation",
+                |i| i.hibernation = true,
+                &[("instance_hibernation", Refuse)],
+            ),
+            (
+                "instance store",
+                |i| i.root_device_type = "instance-store".into(),
+                &[("instance_root_device", Refuse)],
+            ),
+            (
+                "operator",
+                |i| i.operator_managed = true,
+                &[("instance_operator", Refuse)],
+            ),
+            (
+                "dedicated host",
+                |i| i.tenancy = "host".into(),
+                &[("instance_tenancy", Warn)],
+            ),
+            (
+                "dedicated instance",
+                |i| i.tenancy = "dedicated".into(),
+                &[],
+            ),
+            (
+                "pending",
+                |i| i.state = RunState::Pending,
+                &[("instance_state", Refuse)],
+            ),
+            (
+                "stopping",
+                |i| i.state = RunState::Stopping,
+                &[("instance_state", Refuse)],
+            ),
+            (
+                "shutting down",
+                |i| i.state = RunState::ShuttingDown,
+                &[("instance_state", Refuse)],
+            ),
+            (
+                "terminated",
+                |i| i.state = RunState::Terminated,
+                &[("instance_state", Refuse)],
+            ),
+            (
+                "all at once",
+                |i| {
+                    i.spot = true;
+                    i.hibernation = true;
+                    i.stop_protection = Some(true)
+                },
+                &[
+                    ("instance_spot", Refuse),
+                    ("instance_stop_protection", Refuse),
+                    ("instance_hibernation", Refuse),
+                ],
+            ),
+        ];
+        for (what, change, expected) in table {
+            let mut seen = InstanceFacts {
+                elastic_ip: true,
+                ..instance()
+            };
+            change(&mut seen);
+            let checks = stoppable(&seen);
+            assert_eq!(not_ok(&checks), *expected, "{what}");
+            for check in checks.iter().filter(|c| c.status != Ok) {
+                assert!(
+                    !check.found.is_empty() && !check.expected.is_empty() && !check.help.is_empty(),
+                    "{what}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn says_why_ec2_stopped_it() {
+        let seen = InstanceFacts {
+            state: RunState::Terminated,
+            state_reason: Some("Server.SpotInstanceTermination".into()),
+            ..instance()
+        };
+        assert_eq!(
+            state(&seen).found,
+            "terminated (Server.SpotInstanceTermination)"
+        );
+    }
+}
