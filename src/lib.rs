@@ -3,6 +3,7 @@
 pub mod cloud;
 pub mod containers;
 pub mod efs;
+pub mod health;
 pub mod host;
 pub mod instance;
 pub mod journal;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{OperationId, Outcome, ServiceName, Sha256Id, Timestamp};
-use crate::plan::{Boot, Plan};
+use crate::plan::{Boot, Check, Plan};
 
 /// The schema of a journal, named in its first line.
 pub const JOURNAL_SCHEMA: &str = "geusemaker.journal/1";
@@ -129,6 +129,26 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// Whether it announces an effect.
+    pub fn starts_something(&self) -> bool {
+        matches!(
+            self,
+            Entry::Started { .. } | Entry::UndoStarted { .. } | Entry::ConfirmStarted { .. }
+        )
+    }
+
+    /// What was seen, where it records that something was done.
+    pub fn evidence(&self) -> Option<&Evidence> {
+        match self {
+            Entry::Done { evidence, .. }
+            | Entry::UndoDone { evidence, .. }
+            | Entry::ConfirmDone { evidence, .. } => Some(evidence),
+            _ => None,
+        }
+    }
+}
+
 /// What was seen when a step was done.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Evidence {
@@ -174,6 +194,9 @@ pub struct Failure {
     /// What to do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub help: Vec<String>,
+    /// The checks that said no, where it is about checks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
     /// What it means for the operation.
     pub class: FailureClass,
 }

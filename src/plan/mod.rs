@@ -3,9 +3,16 @@
 mod check;
 #[cfg(test)]
 pub mod fixtures;
+mod order;
+pub mod rules;
 mod show;
+mod stack;
 mod step;
+mod steps;
+mod toward;
 
 pub use check::{Check, CheckStatus};
 pub use show::duration;
+pub use stack::{first_digest, sha256_hex};
 pub use step::*;
+pub use toward::{Decision, Input, Pace, SnapshotChoice, toward};

@@ -19,8 +19,13 @@ impl Action {
     pub fn takes_down(&self) -> bool {
         match self {
             Action::Quiesce { containers, .. } => !containers.is_empty(),
+            // The image of a service that does not run changes in the file alone.
             Action::ApplyImages(apply) => {
-                apply.start && (!apply.edits.is_empty() || !apply.tags.is_empty())
+                apply.start
+                    && apply
+                        .services
+                        .iter()
+                        .any(|s| apply.edits.contains_key(&s.service))
             }
             Action::StopInstance {} => true,
             _ => false,

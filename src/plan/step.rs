@@ -40,6 +40,8 @@ pub struct Plan {
     pub red_before: BTreeSet<ServiceName>,
     /// The boot that was observed; None where the host was not asked.
     pub boot: Option<Boot>,
+    /// The public address that was observed; another one afterwards is said.
+    pub public_ip: Option<String>,
     /// Rough length of the outage in seconds, for people; 0 where there is none.
     pub expected_downtime_seconds: u64,
     /// What the person should know before and after (addresses that change, what cannot be undone).
@@ -207,6 +209,13 @@ pub struct ApplyImages {
     pub policies: Vec<QuiesceContainer>,
     /// False where a stop follows: the file is put right and nothing is started.
     pub start: bool,
+}
+
+impl ApplyImages {
+    /// Whether the file stays as it is.
+    pub fn keeps_file(&self) -> bool {
+        self.from_sha256 == self.to_sha256
+    }
 }
 
 /// One value of the compose file.

@@ -46,8 +46,8 @@ pub struct ErrorDocument {
     pub help: Vec<String>,
 }
 
-/// `data` of `update`, `rollback` and `resume`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// `data` of `update`, `rollback` and `resume`. The default is what a command that did nothing has.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ChangeData {
     /// The operation; None where none was opened (unchanged, refused in the preflight).
     pub operation_id: Option<String>,

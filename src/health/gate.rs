@@ -1,0 +1,235 @@
+//! The gate: green, and green without a break for as long as asked.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Colour, ContainerFacts, ServiceName, Sha256Id, Timestamp};
+use crate::plan::VerifyHealth;
+
+/// How many restarts of one container within the gate count as "it keeps crashing".
+const CRASH_LOOP: u32 = 3;
+
+/// Judges one look after the other.
+#[derive(Debug)]
+pub struct Gate<'p> {
+    verify: &'p VerifyHealth,
+    began: Timestamp,
+    /// Since when all is green without a break, and with which containers.
+    green: Option<(Timestamp, BTreeMap<ServiceName, Seen>)>,
+    first_green: Option<Timestamp>,
+    /// Since when a service that must be green is red without a break.
+    red_since: BTreeMap<ServiceName, Timestamp>,
+    restarts_at_start: BTreeMap<ServiceName, (String, u32)>,
+}
+
+/// What must stay the same while the gate holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    container: String,
+    image: Sha256Id,
+    restarts: u32,
+    started_at: String,
+}
+
+/// What the gate says after a look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Not all is green yet: what is missing, for people.
+    Waiting(String),
+    /// All is green, for this many milliseconds so far.
+    Holding(u64),
+    /// It held.
+    Passed {
+        /// When all was green first.
+        green_at: Timestamp,
+        /// Services that were red before and still are.
+        still_red: Vec<ServiceName>,
+    },
+    /// It will not: why, one line a service.
+    Failed(Vec<String>),
+}
+
+impl<'p> Gate<'p> {
+    /// A gate that begins now.
+    pub fn new(verify: &'p VerifyHealth, now: Timestamp) -> Self {
+        Self {
+            verify,
+            began: now,
+            green: None,
+            first_green: None,
+            red_since: BTreeMap::new(),
+            restarts_at_start: BTreeMap::new(),
+        }
+    }
+
+    /// Takes one look at the project's containers.
+    pub fn look(&mut self, containers: &[ContainerFacts], now: Timestamp) -> Verdict {
+        self.not_before(now);
+        let mut not_green = Vec::new();
+        let mut hopeless = Vec::new();
+        let mut seen = BTreeMap::new();
+        for service in &self.verify.must {
+            let container = pick(containers, service);
+            let Some(c) = container else {
+                not_green.push(format!("{service}: no container"));
+                if self.red_for(service, now) >= self.patience() {
+                    hopeless.push(format!("{service}: no container"));
+                }
+                continue;
+            };
+            let (id, base) = self
+                .restarts_at_start
+                .entry(service.clone())
+                .or_insert_with(|| (c.id.clone(), c.restarts));
+            if *id != c.id {
+                (*id, *base) = (c.id.clone(), c.restarts);
+            }
+            let crashes = c.restarts.saturating_sub(*base);
+            match c.colour() {
+                Colour::Green | Colour::Finished => {
+                    self.red_since.remove(service);
+                    seen.insert(
+                        service.clone(),
+                        Seen {
+                            container: c.id.clone(),
+                            image: c.image_id.clone(),
+                            restarts: c.restarts,
+                            started_at: c.started_at.clone(),
+                        },
+                    );
+                }
+                Colour::Yellow => {
+                    self.red_since.remove(service);
+                    not_green.push(format!("{service}: starting"));
+                }
+                Colour::Red => {
+                    not_green.push(describe(c));
+                    if self.red_for(service, now) >= self.patience() {
+                        hopeless.push(describe(c));
+                    }
+                }
+            }
+            if crashes >= CRASH_LOOP {
+                hopeless.push(format!("{service}: restarted {crashes} times"));
+            }
+        }
+        if !hopeless.is_empty() {
+            return Verdict::Failed(hopeless);
+        }
+        if not_green.is_empty() {
+            return self.hold(seen, containers, now);
+        }
+        self.green = None;
+        if ms_between(self.began, now) >= self.verify.gate.timeout_ms {
+            return Verdict::Failed(not_green);
+        }
+        Verdict::Waiting(not_green.join("; "))
+    }
+
+    fn hold(
+        &mut self,
+        seen: BTreeMap<ServiceName, Seen>,
+        containers: &[ContainerFacts],
+        now: Timestamp,
+    ) -> Verdict {
+        self.first_green.get_or_insert(now);
+        let since = match &self.green {
+            // The same containers without a restart in between: the clock goes on.
+            Some((since, before)) if *before == seen => *since,
+            _ => now,
+        };
+        self.green = Some((since, seen));
+        let held = ms_between(since, now);
+        if held >= self.verify.gate.stable_ms {
+            return Verdict::Passed {
+                green_at: self.first_green.unwrap_or(since),
+                still_red: self
+                    .verify
+                    .may_be_red
+                    .iter()
+                    .filter(|s| {
+                        pick(containers, s)
+                            .is_none_or(|c| matches!(c.colour(), Colour::Red | Colour::Yellow))
+                    })
+                    .cloned()
+                    .collect(),
+            };
+        }
+        // Green came in time: it may hold longer than the timeout, but not begin again for ever.
+        if ms_between(self.began, now)
+            >= self
+                .verify
+                .gate
+                .timeout_ms
+                .saturating_add(self.verify.gate.stable_ms)
+        {
+            return Verdict::Failed(vec![format!(
+                "not green without a break for {} ms",
+                self.verify.gate.stable_ms
+            )]);
+        }
+        Verdict::Holding(held)
+    }
+
+    /// A wall clock that was set back: what was counted begins again now, so that nothing is said too early
+    /// and the gate does not wait until the clock has caught up.
+    fn not_before(&mut self, now: Timestamp) {
+        self.began = self.began.min(now);
+        if let Some((since, _)) = &mut self.green {
+            *since = now.min(*since);
+        }
+        for since in self.red_since.values_mut() {
+            *since = now.min(*since);
+        }
+    }
+
+    /// How long red may last before it is final: as long as green must. Docker says `unhealthy` only after
+    /// its own retries (Dockerfile reference, HEALTHCHECK), so this is a second look, not the first.
+    fn patience(&self) -> u64 {
+        self.verify
+            .gate
+            .stable_ms
+            .max(1000)
+            .min(self.verify.gate.timeout_ms)
+    }
+
+    fn red_for(&mut self, service: &ServiceName, now: Timestamp) -> u64 {
+        ms_between(*self.red_since.entry(service.clone()).or_insert(now), now)
+    }
+}
+
+/// The container that speaks for a service: the worst of those that are not one-off.
+fn pick<'c>(containers: &'c [ContainerFacts], service: &ServiceName) -> Option<&'c ContainerFacts> {
+    let rank = |c: &&ContainerFacts| match c.colour() {
+        Colour::Red => 0,
+        Colour::Yellow => 1,
+        Colour::Finished => 2,
+        Colour::Green => 3,
+    };
+    containers
+        .iter()
+        .filter(|c| c.service == *service && !c.one_off)
+        .min_by_key(rank)
+}
+
+fn describe(c: &ContainerFacts) -> String {
+    let state = match (&c.health, c.running()) {
+        (Some(health), true) => health.clone(),
+        (_, false) => format!("{} with code {}", c.status, c.exit_code),
+        (None, true) => "running".into(),
+    };
+    let log = c.health_log.trim();
+    let log = if log.is_empty() {
+        String::new()
+    } else {
+        format!(": {log}")
+    };
+    format!("{}: {state}{log}", c.service)
+}
+
+fn ms_between(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.as_millisecond() - from.as_millisecond()).unwrap_or(0)
+}
+
+#[cfg(test)]
+#[path = "gate_tests.rs"]
+mod tests;

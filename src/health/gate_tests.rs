@@ -1,0 +1,422 @@
+//! Looks in, verdicts out.
+
+use super::*;
+use crate::model::{GateSettings, RunState};
+use crate::plan::StackState;
+use crate::plan::fixtures::{at, container, image_id, instance_type, service};
+
+/// Holds for 10 s, within 60 s.
+fn verify(must: &[&str], may_be_red: &[&str]) -> VerifyHealth {
+    let names = |all: &[&str]| all.iter().map(|s| service(s)).collect();
+    VerifyHealth {
+        gate: GateSettings {
+            timeout_ms: 60_000,
+            stable_ms: 10_000,
+        },
+        must: names(must),
+        may_be_red: names(may_be_red),
+        expect: StackState {
+            instance_type: instance_type("t3.large"),
+            state: RunState::Running,
+            images: BTreeMap::new(),
+            compose_sha256: None,
+            running: names(must),
+        },
+        host: true,
+        mount_point: None,
+        file_system: None,
+    }
+}
+
+fn after(seconds: f64) -> Timestamp {
+    let ms = at().as_millisecond() + (seconds * 1000.0) as i64;
+    Timestamp::from_millisecond(ms).expect("a timestamp")
+}
+
+/// A healthy container with this change.
+fn with(name: &str, change: impl Fn(&mut ContainerFacts)) -> ContainerFacts {
+    let mut c = container(name, &format!("{name}:1"), None, &[], true);
+    change(&mut c);
+    c
+}
+
+fn green(name: &str) -> ContainerFacts {
+    with(name, |_| {})
+}
+
+fn health(name: &str, word: &str) -> ContainerFacts {
+    with(name, |c| c.health = Some(word.into()))
+}
+
+fn exited(name: &str, code: i64, policy: &str) -> ContainerFacts {
+    with(name, |c| {
+        (c.status, c.exit_code, c.health) = ("exited".into(), code, None);
+        c.restart_policy = policy.into();
+    })
+}
+
+/// A verdict in a word.
+fn word(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Waiting(what) => format!("waits: {what}"),
+        Verdict::Holding(ms) => format!("holds {ms}"),
+        Verdict::Passed { still_red, .. } if still_red.is_empty() => "passed".into(),
+        Verdict::Passed { still_red, .. } => {
+            let red: Vec<&str> = still_red.iter().map(ServiceName::as_str).collect();
+            format!("passed, red: {}", red.join(" "))
+        }
+        Verdict::Failed(why) => format!("failed: {}", why.join("; ")),
+    }
+}
+
+type Looks = Vec<(f64, Vec<ContainerFacts>, &'static str)>;
+
+/// Every look at its second, and what is said; n8n must be green, ollama may be red.
+fn table() -> Vec<(&'static str, Looks)> {
+    let one = |c: ContainerFacts| vec![c];
+    let ok = || one(green("n8n"));
+    let starting = || one(health("n8n", "starting"));
+    let sick = || one(health("n8n", "unhealthy"));
+    let restarted = |n: u32| one(with("n8n", |c| c.restarts = n));
+    vec![
+        (
+            "waits, holds, passes",
+            vec![
+                (0.0, starting(), "waits: n8n: starting"),
+                (5.0, ok(), "holds 0"),
+                (14.9, ok(), "holds 9900"),
+                (15.0, ok(), "passed"),
+            ],
+        ),
+        (
+            "a break begins the clock again",
+            vec![
+                (0.0, ok(), "holds 0"),
+                (9.0, ok(), "holds 9000"),
+                (9.5, sick(), "waits: n8n: unhealthy"),
+                (10.0, ok(), "holds 0"),
+                (19.0, ok(), "holds 9000"),
+                (20.0, ok(), "passed"),
+            ],
+        ),
+        (
+            "a restart between two looks is a break, though both are green",
+            vec![
+                (0.0, ok(), "holds 0"),
+                (9.0, restarted(1), "holds 0"),
+                (18.0, restarted(1), "holds 9000"),
+                (19.0, restarted(1), "passed"),
+            ],
+        ),
+        (
+            "a restart by hand counts no restart, and is a break",
+            vec![
+                (0.0, ok(), "holds 0"),
+                (
+                    9.0,
+                    one(with("n8n", |c| {
+                        c.started_at = "2026-11-20T10:00:08Z".into()
+                    })),
+                    "holds 0",
+                ),
+            ],
+        ),
+        (
+            "another container or image is a break",
+            vec![
+                (0.0, ok(), "holds 0"),
+                (
+                    6.0,
+                    one(with("n8n", |c| c.id = "another".into())),
+                    "holds 0",
+                ),
+                (
+                    12.0,
+                    one(with("n8n", |c| {
+                        (c.id, c.image_id) = ("another".into(), image_id("another"));
+                    })),
+                    "holds 0",
+                ),
+            ],
+        ),
+        (
+            "unhealthy is final once it has lasted as long as green must",
+            vec![
+                (0.0, sick(), "waits: n8n: unhealthy"),
+                (9.9, sick(), "waits: n8n: unhealthy"),
+                (10.0, sick(), "failed: n8n: unhealthy"),
+            ],
+        ),
+        (
+            "unhealthy with a break in it is not",
+            vec![
+                (0.0, sick(), "waits: n8n: unhealthy"),
+                (6.0, starting(), "waits: n8n: starting"),
+                (12.0, sick(), "waits: n8n: unhealthy"),
+                (18.0, ok(), "holds 0"),
+                (28.0, ok(), "passed"),
+            ],
+        ),
+        (
+            "no container is final after the same patience",
+            vec![
+                (0.0, vec![], "waits: n8n: no container"),
+                (5.0, one(green("qdrant")), "waits: n8n: no container"),
+                (10.0, vec![], "failed: n8n: no container"),
+            ],
+        ),
+        (
+            "three restarts within the gate are a crash loop, green or not",
+            vec![
+                (0.0, restarted(7), "holds 0"),
+                (1.0, restarted(9), "holds 0"),
+                (2.0, restarted(10), "failed: n8n: restarted 3 times"),
+            ],
+        ),
+        (
+            "the count of a new container begins anew",
+            vec![
+                (0.0, restarted(0), "holds 0"),
+                (
+                    1.0,
+                    one(with("n8n", |c| (c.id, c.restarts) = ("new".into(), 5))),
+                    "holds 0",
+                ),
+                (
+                    2.0,
+                    one(with("n8n", |c| (c.id, c.restarts) = ("new".into(), 8))),
+                    "failed: n8n: restarted 3 times",
+                ),
+            ],
+        ),
+        (
+            "starting for ever ends at the timeout",
+            vec![
+                (0.0, starting(), "waits: n8n: starting"),
+                (59.9, starting(), "waits: n8n: starting"),
+                (60.0, starting(), "failed: n8n: starting"),
+            ],
+        ),
+        (
+            "green in time may hold beyond the timeout",
+            vec![
+                (55.0, ok(), "holds 0"),
+                (64.0, ok(), "holds 9000"),
+                (65.0, ok(), "passed"),
+            ],
+        ),
+        (
+            "but not begin again for ever",
+            vec![
+                (55.0, ok(), "holds 0"),
+                (64.0, restarted(1), "holds 0"),
+                (
+                    70.0,
+                    restarted(1),
+                    "failed: not green without a break for 10000 ms",
+                ),
+            ],
+        ),
+        (
+            "what was red before only warns",
+            vec![
+                (
+                    0.0,
+                    vec![green("n8n"), health("ollama", "unhealthy")],
+                    "holds 0",
+                ),
+                (
+                    10.0,
+                    vec![green("n8n"), health("ollama", "starting")],
+                    "passed, red: ollama",
+                ),
+            ],
+        ),
+        (
+            "what was red before and is gone warns too",
+            vec![(0.0, ok(), "holds 0"), (10.0, ok(), "passed, red: ollama")],
+        ),
+        (
+            "what was red before and is green now is not named",
+            vec![
+                (0.0, vec![green("n8n"), green("ollama")], "holds 0"),
+                (10.0, vec![green("n8n"), green("ollama")], "passed"),
+            ],
+        ),
+        (
+            "a one-shot that ended well is green",
+            vec![
+                (0.0, one(exited("n8n", 0, "no")), "holds 0"),
+                (10.0, one(exited("n8n", 0, "no")), "passed"),
+            ],
+        ),
+        (
+            "one that ended badly is not, and says its code and what it printed",
+            vec![
+                (
+                    0.0,
+                    one(exited("n8n", 3, "no")),
+                    "waits: n8n: exited with code 3",
+                ),
+                (
+                    10.0,
+                    one(with("n8n", |c| {
+                        (c.status, c.exit_code) = ("exited".into(), 3);
+                        c.health_log = "no such table\n".into();
+                    })),
+                    "failed: n8n: exited with code 3: no such table",
+                ),
+            ],
+        ),
+        (
+            "one that should come up again is not, whatever its code",
+            vec![(
+                0.0,
+                one(exited("n8n", 0, "unless-stopped")),
+                "waits: n8n: exited with code 0",
+            )],
+        ),
+        (
+            "a one-off container speaks for nobody",
+            vec![(
+                0.0,
+                one(with("n8n", |c| c.one_off = true)),
+                "waits: n8n: no container",
+            )],
+        ),
+        (
+            "of several containers the worst speaks",
+            vec![
+                (
+                    0.0,
+                    vec![green("n8n"), health("n8n", "starting"), green("n8n")],
+                    "waits: n8n: starting",
+                ),
+                (
+                    1.0,
+                    vec![
+                        green("n8n"),
+                        health("n8n", "starting"),
+                        health("n8n", "unhealthy"),
+                    ],
+                    "waits: n8n: unhealthy",
+                ),
+            ],
+        ),
+        (
+            "a clock set back lets nothing pass early, and keeps nobody waiting",
+            vec![
+                (0.0, ok(), "holds 0"),
+                (9.0, ok(), "holds 9000"),
+                (-3600.0, ok(), "holds 0"),
+                (-3591.0, ok(), "holds 9000"),
+                (-3590.0, ok(), "passed"),
+            ],
+        ),
+        (
+            "a clock set back does not put off the timeout for longer than once more",
+            vec![
+                (0.0, starting(), "waits: n8n: starting"),
+                (50.0, starting(), "waits: n8n: starting"),
+                (-3600.0, starting(), "waits: n8n: starting"),
+                (-3540.1, starting(), "waits: n8n: starting"),
+                (-3540.0, starting(), "failed: n8n: starting"),
+            ],
+        ),
+        (
+            "a clock set back while red",
+            vec![
+                (0.0, sick(), "waits: n8n: unhealthy"),
+                (-3600.0, sick(), "waits: n8n: unhealthy"),
+                (-3590.0, sick(), "failed: n8n: unhealthy"),
+            ],
+        ),
+    ]
+}
+
+#[test]
+fn looks_and_verdicts() {
+    for (what, looks) in table() {
+        let red: &[&str] = if what.contains("red before") {
+            &["ollama"]
+        } else {
+            &[]
+        };
+        let verify = verify(&["n8n"], red);
+        let mut gate = Gate::new(&verify, at());
+        for (second, containers, expected) in looks {
+            let verdict = gate.look(&containers, after(second));
+            assert_eq!(word(&verdict), expected, "{what}: at {second} s");
+        }
+    }
+}
+
+#[test]
+fn every_service_that_is_missing_is_named() {
+    let verify = verify(&["n8n", "postgres", "qdrant"], &[]);
+    let mut gate = Gate::new(&verify, at());
+    let verdict = gate.look(&[health("n8n", "starting"), green("postgres")], at());
+    assert_eq!(word(&verdict), "waits: n8n: starting; qdrant: no container");
+    let all = [
+        green("n8n"),
+        green("postgres"),
+        health("qdrant", "unhealthy"),
+    ];
+    gate.look(&all, after(5.0));
+    assert_eq!(
+        word(&gate.look(&all, after(10.0))),
+        "failed: qdrant: unhealthy"
+    );
+}
+
+#[test]
+fn downtime_ends_at_the_first_green_of_all_not_at_the_last() {
+    let verify = verify(&["n8n"], &[]);
+    let mut gate = Gate::new(&verify, at());
+    for (second, c) in [
+        (3.0, green("n8n")),
+        (5.0, health("n8n", "unhealthy")),
+        (6.0, green("n8n")),
+    ] {
+        gate.look(&[c], after(second));
+    }
+    let verdict = gate.look(&[green("n8n")], after(16.0));
+    assert!(
+        matches!(verdict, Verdict::Passed { green_at, .. } if green_at == after(3.0)),
+        "{verdict:?}"
+    );
+}
+
+#[test]
+fn nothing_that_must_be_green_still_holds_for_as_long_as_asked() {
+    let verify = verify(&[], &["n8n"]);
+    let mut gate = Gate::new(&verify, at());
+    let red = [health("n8n", "unhealthy")];
+    assert_eq!(word(&gate.look(&red, at())), "holds 0");
+    assert_eq!(word(&gate.look(&red, after(10.0))), "passed, red: n8n");
+}
+
+#[test]
+fn patience_is_never_shorter_than_a_second_nor_longer_than_the_timeout() {
+    for (timeout_ms, stable_ms, final_at) in [
+        (60_000, 1, 1.0),
+        (60_000, 10_000, 10.0),
+        (5_000, 10_000, 5.0),
+    ] {
+        let mut verify = verify(&["n8n"], &[]);
+        verify.gate = GateSettings {
+            timeout_ms,
+            stable_ms,
+        };
+        let mut gate = Gate::new(&verify, at());
+        let red = [health("n8n", "unhealthy")];
+        gate.look(&red, at());
+        let early = gate.look(&red, after(final_at - 0.1));
+        assert!(
+            matches!(early, Verdict::Waiting(_)),
+            "{stable_ms}: {early:?}"
+        );
+        let late = gate.look(&red, after(final_at));
+        assert!(matches!(late, Verdict::Failed(_)), "{stable_ms}: {late:?}");
+    }
+}

@@ -1,0 +1,35 @@
+//! In which order containers start and stop.
+
+use std::collections::BTreeSet;
+
+use crate::model::ContainerFacts;
+
+/// The containers that run, each behind those that it depends on (label
+/// `com.docker.compose.depends_on`); by name where nothing else decides. One-off containers of
+/// `compose run` are not part of the stack. A circle, which Compose refuses, ends up in name order.
+pub fn start_order(containers: &[ContainerFacts]) -> Vec<&ContainerFacts> {
+    let mut waiting: Vec<&ContainerFacts> = containers
+        .iter()
+        .filter(|c| c.running() && !c.one_off)
+        .collect();
+    waiting.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut ordered: Vec<&ContainerFacts> = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let still: BTreeSet<&str> = waiting.iter().map(|c| c.service.as_str()).collect();
+        let free = waiting
+            .iter()
+            .position(|c| {
+                c.depends_on
+                    .iter()
+                    .all(|d| d == c.service.as_str() || !still.contains(d.as_str()))
+            })
+            .unwrap_or(0);
+        ordered.push(waiting.remove(free));
+    }
+    ordered
+}
+
+/// The reverse: what others depend on stops last.
+pub fn stop_order<'a>(started: &[&'a ContainerFacts]) -> Vec<&'a ContainerFacts> {
+    started.iter().rev().copied().collect()
+}

@@ -1,0 +1,165 @@
+//! The host: does it answer, and is the compose project there as it was adopted?
+
+use super::Ask;
+use crate::model::{HostFacts, HostView, ProjectFacts};
+use crate::plan::Check;
+
+pub(super) fn check(ask: &Ask) -> Vec<Check> {
+    match &ask.observed.host {
+        HostView::Up(facts) => answering(ask, facts),
+        HostView::Stopped => stopped(ask),
+        HostView::Unreachable(why) if ask.wants_images || ask.stops_instance => {
+            vec![Check::refuse(
+                "host_reachable",
+                "the host does not answer, so nothing on it can be changed or verified",
+                why.clone(),
+                "an answer through Systems Manager",
+                "see that the SSM agent runs, that the instance profile allows it (AmazonSSMManagedInstanceCore) and that the host reaches the endpoint of Systems Manager",
+            )]
+        }
+        HostView::Unreachable(why) => vec![Check::warn(
+            "host_reachable",
+            "the host does not answer: what runs on it cannot be said",
+            why.clone(),
+            "an answer through Systems Manager",
+            "see that the SSM agent runs",
+        )],
+    }
+}
+
+fn stopped(ask: &Ask) -> Vec<Check> {
+    let id = &ask.observed.instance.id;
+    let mut checks = vec![Check::warn(
+        "host_stopped",
+        format!(
+            "{id} is stopped and stays so: what runs on it, its mounts and its health cannot be verified"
+        ),
+        "stopped",
+        "running, to verify them",
+        format!("to verify them, start it first: `aws ec2 start-instances --instance-ids {id}`"),
+    )];
+    if ask.wants_images {
+        let services: Vec<&str> = ask.desired.images.keys().map(|s| s.as_str()).collect();
+        checks.push(Check::refuse(
+            "images_need_host",
+            format!("images cannot be changed while {id} is stopped: nothing runs them, and nothing could be verified"),
+            format!("{id} is stopped; images wanted for {}", services.join(", ")),
+            "a running instance",
+            format!("start it first: `aws ec2 start-instances --instance-ids {id}`; or change the type alone"),
+        ));
+    }
+    checks
+}
+
+fn answering(ask: &Ask, facts: &HostFacts) -> Vec<Check> {
+    let mut checks = vec![Check::ok(
+        "host_reachable",
+        format!("the host answers (Docker {})", facts.docker),
+    )];
+    if ask.wants_images {
+        checks.push(compose_v2(facts));
+    }
+    match ask.project() {
+        Some(project) => checks.extend(files(ask, project)),
+        None => checks.push(no_project(ask, facts)),
+    }
+    checks
+}
+
+fn compose_v2(facts: &HostFacts) -> Check {
+    let name = "compose_v2";
+    match &facts.compose {
+        Some(version) if version.trim_start_matches('v').starts_with("1.") => {
+            old_compose(version.clone())
+        }
+        Some(version) => Check::ok(name, format!("Docker Compose {version}")),
+        None => old_compose("no `docker compose`".into()),
+    }
+}
+
+fn old_compose(found: String) -> Check {
+    Check::refuse(
+        "compose_v2",
+        "the host has no Docker Compose v2",
+        found,
+        "Docker Compose v2 as a plugin (`docker compose`)",
+        "install the package docker-compose-plugin on the host; the old docker-compose is not used",
+    )
+}
+
+fn no_project(ask: &Ask, facts: &HostFacts) -> Check {
+    let wanted = &ask.deployment.compose.project;
+    let found = if facts.projects.is_empty() {
+        "no compose project has containers".into()
+    } else {
+        let names: Vec<&str> = facts.projects.iter().map(|p| p.name.as_str()).collect();
+        format!("projects {}", names.join(", "))
+    };
+    Check::refuse(
+        "project_found",
+        format!("the compose project {wanted} has no containers on the host"),
+        found,
+        format!("containers of project {wanted}"),
+        format!(
+            "start the stack: `docker compose -p {wanted} -f {} up -d`; or adopt the instance again",
+            ask.deployment.compose.file
+        ),
+    )
+}
+
+/// One file, the one that was adopted, and readable: what starts the containers again after a stop compares it
+/// before anything else, so a change of the type needs it as much as an edit. Else it is a warning.
+fn files(ask: &Ask, project: &ProjectFacts) -> Vec<Check> {
+    let grave = |name: &str, message: String, found: String, expected: String, help: &str| {
+        if ask.wants_images || ask.stops_instance {
+            Check::refuse(name, message, found, expected, help)
+        } else {
+            Check::warn(name, message, found, expected, help)
+        }
+    };
+    let known = &ask.deployment.compose.file;
+    let mut checks = vec![Check::ok(
+        "project_found",
+        format!(
+            "compose project {}, {} containers",
+            project.name,
+            project.containers.len()
+        ),
+    )];
+    match project.files.as_slice() {
+        [file] if file == known => {
+            checks.push(Check::ok("project_file", format!("compose file {file}")));
+            if project.text.is_none() {
+                checks.push(grave(
+                    "compose_readable",
+                    format!("the compose file {file} could not be read"),
+                    "missing, unreadable or larger than 1 MiB".into(),
+                    format!("{file}, readable by root"),
+                    "put the file back where the running containers say it is",
+                ));
+            }
+        }
+        [file] => checks.push(grave(
+            "project_file",
+            "the containers come from another compose file than the one that was adopted".into(),
+            file.clone(),
+            known.clone(),
+            "bring the stack up from the adopted file, or adopt the instance again",
+        )),
+        [] => checks.push(grave(
+            "project_file",
+            "the containers do not say which compose file they come from".into(),
+            "no label com.docker.compose.project.config_files".into(),
+            known.clone(),
+            "bring the stack up once with Docker Compose v2",
+        )),
+        several => checks.push(grave(
+            "project_file",
+            format!("the project is made of {} compose files", several.len()),
+            several.join(", "),
+            "one file".into(),
+            "merge them: `docker compose -f … -f … config --no-interpolate` shows the result; bring the stack up from one file and adopt the instance again",
+        )),
+    }
+    checks
+}

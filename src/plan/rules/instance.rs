@@ -1,0 +1,93 @@
+//! The instance: the right one, in a state to begin with, and fit for the new type.
+
+use super::Ask;
+use crate::instance::{fits, state, stoppable};
+use crate::plan::Check;
+
+pub(super) fn check(ask: &Ask) -> Vec<Check> {
+    let mut checks = vec![account(ask), identity(ask), state(&ask.observed.instance)];
+    if ask.type_changes {
+        checks.extend(new_type(ask));
+        checks.extend(stoppable(&ask.observed.instance));
+    }
+    checks
+}
+
+fn account(ask: &Ask) -> Check {
+    let name = "account";
+    let (found, expected) = (&ask.observed.instance.account, &ask.deployment.account);
+    if found == expected {
+        Check::ok(name, format!("account {found}"))
+    } else {
+        Check::refuse(
+            name,
+            "the credentials are of another account than the deployment",
+            found.clone(),
+            expected.clone(),
+            "use --profile, or credentials of the account that the deployment is in",
+        )
+    }
+}
+
+fn identity(ask: &Ask) -> Check {
+    let name = "instance";
+    let (seen, known) = (&ask.observed.instance, ask.deployment);
+    let found = format!("{} in {}", seen.id, seen.region);
+    let expected = format!("{} in {}", known.instance_id, known.region);
+    if found == expected {
+        Check::ok(name, found)
+    } else {
+        Check::refuse(
+            name,
+            "another instance was looked at",
+            found,
+            expected,
+            "leave --region away, or adopt the instance again",
+        )
+    }
+}
+
+fn new_type(ask: &Ask) -> Vec<Check> {
+    let seen = ask.observed;
+    let Some(wanted) = &ask.desired.instance_type else {
+        return Vec::new();
+    };
+    let region = &seen.instance.region;
+    let Some(target) = seen.types.get(wanted) else {
+        return vec![Check::refuse(
+            "type_exists",
+            format!("{region} has no instance type {wanted}"),
+            wanted.as_str(),
+            format!("an instance type of {region}"),
+            format!(
+                "list them: `aws ec2 describe-instance-types --region {region} --query 'InstanceTypes[].InstanceType'`"
+            ),
+        )];
+    };
+    let mut checks = vec![Check::ok(
+        "type_exists",
+        format!(
+            "{wanted}: {} vCPUs, {} MiB",
+            target.vcpus, target.memory_mib
+        ),
+    )];
+    let zone = &seen.instance.zone;
+    checks.push(if seen.offered.contains(wanted) {
+        // Offered never means that there is capacity right now.
+        Check::ok("type_offered", format!("{wanted} is offered in {zone}"))
+    } else {
+        Check::refuse(
+            "type_offered",
+            format!("{wanted} is not offered in {zone}, and an instance cannot change its zone"),
+            format!("not offered in {zone}"),
+            format!("a type that {zone} offers"),
+            format!("list them: `aws ec2 describe-instance-type-offerings --region {region} --location-type availability-zone --filters Name=location,Values={zone}`"),
+        )
+    });
+    checks.extend(fits(
+        &seen.instance,
+        seen.types.get(&seen.instance.instance_type),
+        target,
+    ));
+    checks
+}

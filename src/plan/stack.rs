@@ -1,0 +1,179 @@
+//! What the decision sees of the stack on a host that answered.
+
+use std::collections::BTreeMap;
+
+use super::check::Check;
+use super::order::start_order;
+use super::step::{ImageEdit, PlannedImage};
+use super::toward::Input;
+use crate::containers::{read_services, set_images, unified_diff};
+use crate::model::{
+    ContainerFacts, Desired, DesiredImage, HostFacts, ImageRef, ProjectFacts, ServiceName, Sha256Id,
+};
+
+/// The stack on a host that answered.
+pub(super) struct Stack<'a> {
+    pub(super) host: &'a HostFacts,
+    pub(super) project: &'a ProjectFacts,
+    /// The containers that run, in the order in which they start.
+    pub(super) running: Vec<&'a ContainerFacts>,
+}
+
+/// The change of the compose file.
+#[derive(Default)]
+pub(super) struct FileEdit {
+    pub(super) edits: BTreeMap<ServiceName, ImageEdit>,
+    pub(super) to_sha256: String,
+    pub(super) diff: String,
+}
+
+impl<'a> Stack<'a> {
+    pub(super) fn new(input: Input<'a>) -> Option<Self> {
+        let host = input.observed.host.facts()?;
+        let project = host
+            .projects
+            .iter()
+            .find(|p| p.name == input.deployment.compose.project)?;
+        Some(Self {
+            host,
+            project,
+            running: start_order(&project.containers),
+        })
+    }
+
+    /// The wanted images that are not so already: another text, or another image behind the same text.
+    pub(super) fn changed_images(&self, desired: &Desired) -> BTreeMap<ServiceName, DesiredImage> {
+        let services = self
+            .project
+            .text
+            .as_ref()
+            .and_then(|t| read_services(t.expose()).ok())
+            .unwrap_or_default();
+        desired
+            .images
+            .iter()
+            .filter(|(name, want)| {
+                let written = services.get(*name).and_then(|s| s.image.as_deref());
+                // What lies stopped or was made by `compose run` is not what runs.
+                let mut all = self.project.containers.iter();
+                let container = all.find(|c| c.service == **name && c.running() && !c.one_off);
+                let meant = want.id.as_ref().or_else(|| {
+                    self.host
+                        .images
+                        .get(&want.reference.normalized())
+                        .map(|i| &i.id)
+                });
+                let runs_it = match (container, meant) {
+                    (Some(container), Some(id)) => container.image_id == *id,
+                    // Nothing runs, so nothing runs the wrong image.
+                    (None, _) => true,
+                    // The reference means nothing on the host: what runs cannot be it.
+                    (Some(_), None) => false,
+                };
+                written != Some(want.reference.as_str()) || !runs_it
+            })
+            .map(|(name, want)| (name.clone(), want.clone()))
+            .collect()
+    }
+
+    /// What goes down with the instance besides this stack, by name.
+    pub(super) fn outside(&self) -> Vec<&'a str> {
+        let others = self.host.projects.iter().flat_map(|p| {
+            let ours = p.name == self.project.name;
+            p.containers.iter().filter(move |c| c.one_off || !ours)
+        });
+        let mut names: Vec<&str> = others
+            .filter(|c| c.running())
+            .map(|c| c.name.as_str())
+            .chain(self.host.other_containers.iter().map(String::as_str))
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The containers of the stack that a boot would bring up, stopped by hand or not (seen: restart policy
+    /// `always`; `on-failure` too where the stop ended with a code). By name.
+    pub(super) fn boot_starts(&self) -> Vec<&'a ContainerFacts> {
+        let starts = |c: &&ContainerFacts| {
+            c.restart_policy == "always" || c.restart_policy.starts_with("on-failure")
+        };
+        let all = self.project.containers.iter().filter(|c| !c.one_off);
+        let mut up: Vec<_> = all.filter(starts).collect();
+        up.sort_by(|a, b| a.name.cmp(&b.name));
+        up
+    }
+
+    pub(super) fn edit(
+        &self,
+        images: &BTreeMap<ServiceName, DesiredImage>,
+    ) -> Result<FileEdit, Box<Check>> {
+        let sha = self.project.sha256.clone().unwrap_or_default();
+        let Some(text) = self.project.text.as_ref().filter(|_| !images.is_empty()) else {
+            return Ok(FileEdit {
+                to_sha256: sha,
+                ..FileEdit::default()
+            });
+        };
+        let wanted: BTreeMap<ServiceName, ImageRef> = images
+            .iter()
+            .map(|(name, want)| (name.clone(), want.reference.clone()))
+            .collect();
+        let refuse = |error: String| {
+            Box::new(Check::refuse(
+                "compose_edit",
+                "the compose file cannot be edited safely",
+                error,
+                "one plain image value for each service",
+                "write the image as a plain value, apply it once by hand, then try again",
+            ))
+        };
+        let services = read_services(text.expose()).map_err(|e| refuse(e.to_string()))?;
+        let after = set_images(text.expose(), &wanted).map_err(|e| refuse(e.to_string()))?;
+        let mut edits = BTreeMap::new();
+        for (name, to) in wanted {
+            let from = services
+                .get(&name)
+                .and_then(|s| s.image.as_deref())
+                .and_then(|i| ImageRef::new(i).ok())
+                .ok_or_else(|| refuse(format!("{name} has no plain image")))?;
+            edits.insert(name, ImageEdit { from, to });
+        }
+        Ok(FileEdit {
+            edits,
+            to_sha256: sha256_hex(&after),
+            diff: unified_diff(text.expose(), &after),
+        })
+    }
+}
+
+/// SHA-256 of a text, in hex, as `sha256sum` prints it.
+pub fn sha256_hex(text: &str) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(text.as_bytes())
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
+}
+
+/// The digest part of the first `repo@sha256:…`.
+pub fn first_digest(digests: &[String]) -> Option<Sha256Id> {
+    digests
+        .iter()
+        .filter_map(|d| d.split_once('@'))
+        .find_map(|(_, digest)| Sha256Id::new(digest).ok())
+}
+
+pub(super) fn running_images(running: &[&ContainerFacts]) -> BTreeMap<ServiceName, PlannedImage> {
+    running
+        .iter()
+        .filter_map(|c| {
+            let reference = ImageRef::new(c.image.clone()).ok()?;
+            let image = PlannedImage {
+                reference,
+                id: Some(c.image_id.clone()),
+                digest: first_digest(&c.digests),
+            };
+            Some((c.service.clone(), image))
+        })
+        .collect()
+}

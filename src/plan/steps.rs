@@ -1,0 +1,283 @@
+//! The steps of a plan, each with its undo.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::order::stop_order;
+use super::stack::{FileEdit, Stack};
+use super::step::{
+    Action, ApplyImages, ApplyTarget, CheckMounts, ImageEdit, PullImage, StackState, Step,
+    VerifyHealth,
+};
+use super::toward::Input;
+use crate::host::{QuiesceContainer, TagImage};
+use crate::model::{
+    ContainerFacts, DesiredImage, ImageRef, InstanceType, Purpose, RunState, ServiceName,
+};
+
+fn with_policy(c: &ContainerFacts) -> QuiesceContainer {
+    QuiesceContainer {
+        name: c.name.clone(),
+        restart_policy: c.restart_policy.clone(),
+    }
+}
+
+/// Makes steps, each with its undo.
+pub(super) struct Maker<'a> {
+    pub(super) input: Input<'a>,
+    pub(super) stack: Option<&'a Stack<'a>>,
+    pub(super) running: &'a [&'a ContainerFacts],
+    pub(super) before: &'a StackState,
+    pub(super) after: &'a StackState,
+    pub(super) red_before: &'a BTreeSet<ServiceName>,
+}
+
+impl Maker<'_> {
+    pub(super) fn step(&self, action: Action, undo: Vec<Action>) -> Step {
+        let on = self.input.deployment.instance_id.clone();
+        let undo = undo
+            .into_iter()
+            .map(|action| Step {
+                on: on.clone(),
+                action,
+                undo: vec![],
+            })
+            .collect();
+        Step { on, action, undo }
+    }
+
+    pub(super) fn steps(
+        &self,
+        new_type: Option<InstanceType>,
+        images: &BTreeMap<ServiceName, DesiredImage>,
+        edit: &FileEdit,
+    ) -> Vec<Step> {
+        let runs = self.before.state != RunState::Stopped;
+        let stops = new_type.is_some() && runs;
+        // Also where nothing runs: what a boot would bring up must be kept down.
+        let kept_down = !self.running.is_empty() || !self.policies().is_empty();
+        let restarts = stops && kept_down;
+        let mut steps = vec![
+            self.step(self.check_mounts(runs, stops), vec![]),
+            self.step(
+                Action::WriteSnapshot {
+                    snapshot: self.input.snapshot.id.clone(),
+                    reuse: self.input.snapshot.reuse,
+                },
+                vec![],
+            ),
+        ];
+        if !images.is_empty() {
+            let images = images
+                .iter()
+                .map(|(service, want)| PullImage {
+                    service: service.clone(),
+                    reference: want.reference.clone(),
+                    id: want.id.clone(),
+                })
+                .collect();
+            steps.push(self.step(Action::PullImages { images }, vec![]));
+        }
+        if restarts {
+            steps.push(self.step(self.quiesce(false), self.apply_back(edit, true)));
+        }
+        if stops {
+            steps.push(self.step(
+                Action::StopInstance {},
+                vec![Action::StartInstance {}, self.await_host()],
+            ));
+        }
+        if let Some(to) = new_type {
+            let from = self.before.instance_type.clone();
+            let back = Action::SetInstanceType {
+                from: to.clone(),
+                to: from.clone(),
+            };
+            steps.push(self.step(Action::SetInstanceType { from, to }, vec![back]));
+        }
+        if stops {
+            let quiesce = restarts.then(|| self.quiesce(true));
+            let undo = quiesce
+                .into_iter()
+                .chain([Action::StopInstance {}])
+                .collect();
+            steps.push(self.step(Action::StartInstance {}, undo));
+            steps.push(self.step(self.await_host(), vec![]));
+        }
+        if restarts || !images.is_empty() {
+            steps.push(self.step(self.apply(images, edit), self.apply_back(edit, !stops)));
+        }
+        steps.push(self.step(self.verify(self.after, true), vec![]));
+        steps
+    }
+
+    pub(super) fn check_mounts(&self, host: bool, stops_instance: bool) -> Action {
+        Action::CheckMounts(CheckMounts {
+            file_system: self.input.deployment.file_system_id.clone(),
+            mount_point: self.input.deployment.mount_point.clone(),
+            zone: self.input.observed.instance.zone.clone(),
+            host,
+            stops_instance,
+        })
+    }
+
+    pub(super) fn await_host(&self) -> Action {
+        Action::AwaitHost {
+            mount_point: self.input.deployment.mount_point.clone(),
+            file_system: self.input.deployment.file_system_id.clone(),
+        }
+    }
+
+    pub(super) fn quiesce(&self, best_effort: bool) -> Action {
+        let down = self.stack.into_iter().flat_map(Stack::boot_starts);
+        let containers = stop_order(self.running)
+            .into_iter()
+            .chain(down.filter(|c| !c.running()))
+            .map(with_policy)
+            .collect();
+        Action::Quiesce {
+            containers,
+            best_effort,
+        }
+    }
+
+    /// The containers that would come up by themselves after a boot: `quiesce` changes their policy.
+    pub(super) fn policies(&self) -> Vec<QuiesceContainer> {
+        let all = self.stack.into_iter().flat_map(Stack::boot_starts);
+        all.map(with_policy).collect()
+    }
+
+    pub(super) fn apply(
+        &self,
+        images: &BTreeMap<ServiceName, DesiredImage>,
+        edit: &FileEdit,
+    ) -> Action {
+        let stack = self
+            .stack
+            .expect("apply_images is planned only for a host that answered");
+        let services = self
+            .running
+            .iter()
+            .map(|c| match images.get(&c.service) {
+                Some(want) => ApplyTarget {
+                    service: c.service.clone(),
+                    container: c.name.clone(),
+                    reference: want.reference.clone(),
+                    id: want.id.clone(),
+                },
+                None => self.as_it_is(c),
+            })
+            .collect();
+        let tags = images
+            .values()
+            .filter_map(|want| {
+                Some(TagImage {
+                    id: want.id.clone()?,
+                    reference: want.reference.clone(),
+                })
+            })
+            .filter(|t| t.reference.digest().is_none())
+            .collect();
+        Action::ApplyImages(Box::new(ApplyImages {
+            project: stack.project.name.clone(),
+            file: self.input.deployment.compose.file.clone(),
+            env_files: stack.project.env_files.clone(),
+            edits: edit.edits.clone(),
+            from_sha256: stack.project.sha256.clone().unwrap_or_default(),
+            to_sha256: edit.to_sha256.clone(),
+            back: false,
+            tags,
+            services,
+            policies: self.policies(),
+            start: true,
+        }))
+    }
+
+    pub(super) fn as_it_is(&self, c: &ContainerFacts) -> ApplyTarget {
+        let reference = self
+            .before
+            .images
+            .get(&c.service)
+            .map(|i| i.reference.clone());
+        let by_id = || ImageRef::new(c.image_id.as_str()).expect("an image id is a reference");
+        ApplyTarget {
+            service: c.service.clone(),
+            container: c.name.clone(),
+            reference: reference.unwrap_or_else(by_id),
+            id: Some(c.image_id.clone()),
+        }
+    }
+
+    /// The same file and images as before; the references that changed mean their old images again.
+    pub(super) fn apply_back(&self, edit: &FileEdit, start: bool) -> Vec<Action> {
+        let Some(stack) = self.stack else {
+            return vec![];
+        };
+        let edits: BTreeMap<ServiceName, ImageEdit> = edit
+            .edits
+            .iter()
+            .map(|(service, e)| {
+                (
+                    service.clone(),
+                    ImageEdit {
+                        from: e.to.clone(),
+                        to: e.from.clone(),
+                    },
+                )
+            })
+            .collect();
+        let tags = edits
+            .iter()
+            .filter_map(|(service, e)| {
+                let id = self.before.images.get(service)?.id.clone()?;
+                Some(TagImage {
+                    id,
+                    reference: e.to.clone(),
+                })
+            })
+            .filter(|t| t.reference.digest().is_none())
+            .collect();
+        vec![Action::ApplyImages(Box::new(ApplyImages {
+            project: stack.project.name.clone(),
+            file: self.input.deployment.compose.file.clone(),
+            env_files: stack.project.env_files.clone(),
+            edits,
+            from_sha256: edit.to_sha256.clone(),
+            to_sha256: stack.project.sha256.clone().unwrap_or_default(),
+            back: true,
+            tags,
+            services: self.running.iter().map(|c| self.as_it_is(c)).collect(),
+            policies: self.policies(),
+            start,
+        }))]
+    }
+
+    pub(super) fn verify(&self, expect: &StackState, forward: bool) -> Action {
+        let (must, may_be_red) =
+            match (&self.input.desired.purpose, forward) {
+                // A rollback is measured by the evidence of its snapshot.
+                (Purpose::Rollback { green, .. }, true) => {
+                    let green: BTreeSet<ServiceName> = green.iter().cloned().collect();
+                    // A service that this rollback leaves alone is measured by what it was.
+                    let left = |s: &ServiceName| !self.input.desired.images.contains_key(s);
+                    expect.running.iter().cloned().partition(|s| {
+                        green.contains(s) || (left(s) && !self.red_before.contains(s))
+                    })
+                }
+                _ => expect
+                    .running
+                    .iter()
+                    .cloned()
+                    .partition(|s| !self.red_before.contains(s)),
+            };
+        let host = self.before.state != RunState::Stopped;
+        Action::VerifyHealth(VerifyHealth {
+            gate: self.input.desired.gate,
+            must,
+            may_be_red,
+            expect: expect.clone(),
+            host,
+            mount_point: self.input.deployment.mount_point.clone(),
+            file_system: self.input.deployment.file_system_id.clone(),
+        })
+    }
+}
