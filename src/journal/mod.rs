@@ -1,7 +1,14 @@
 //! The memory of an operation: what is about to happen, what happened, and (pure) what comes next.
 
 mod entry;
+mod file;
 mod next;
+mod parse;
+#[cfg(test)]
+pub(crate) mod samples;
+mod summary;
 
 pub use entry::*;
+pub use file::{Journal, JournalError, RESERVE_BYTES, append_log};
 pub use next::{Next, can_defer, changed, next};
+pub use summary::{Summary, downtime};

@@ -24,6 +24,9 @@ pub enum Next {
     Finished(Outcome),
 }
 
+/// A part of an undo: the place of the step in `plan.steps`, and of the part in the step's `undo`.
+type Part = (usize, usize);
+
 /// What the entries say happened, as far as what comes next depends on it.
 #[derive(Debug, Default)]
 struct Fold {
@@ -33,8 +36,9 @@ struct Fold {
     unwinding: bool,
     paused: bool,
     stuck: bool,
-    undone: BTreeSet<(usize, usize)>,
-    deferred: Vec<(usize, usize)>,
+    undone: BTreeSet<Part>,
+    /// What was put off, and the `await_host` that it waits for.
+    deferred: Vec<(Part, Part)>,
     confirmed: BTreeSet<usize>,
     closed: Option<Outcome>,
 }
@@ -52,12 +56,22 @@ fn fold<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>) -> Fold {
             }
             Entry::Failed { .. } => {
                 f.failed = true;
-                f.unwinding |= plan.undo_on_failure;
+                // Nothing was changed yet: there is nothing to look at, also with `--no-rollback`.
+                let untouched = !f.started.iter().any(|i| plan.steps[*i].action.changes());
+                f.unwinding |= plan.undo_on_failure || untouched;
             }
             Entry::UndoDone { step, part, .. } => {
                 f.undone.insert((*step, *part));
             }
-            Entry::UndoDeferred { step, part, .. } => f.deferred.push((*step, *part)),
+            Entry::UndoDeferred { step, part, .. } => {
+                // Found now, from what is still to be done now: once that host has come back, what waited
+                // for it is next, and does not move on behind a later one.
+                let at = (*step, *part);
+                if let Some(host) = await_host_behind(plan, &queue(plan, &f), at) {
+                    f.deferred.retain(|(part, _)| *part != at);
+                    f.deferred.push((at, host));
+                }
+            }
             Entry::UndoFailed { .. } | Entry::ConfirmFailed { .. } => f.stuck = true,
             Entry::ConfirmDone { step, .. } => {
                 f.confirmed.insert(*step);
@@ -68,8 +82,13 @@ fn fold<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>) -> Fold {
                 f.stuck = false;
                 f.failed = false;
                 f.unwinding |= unwind;
-                // What was put off may work now, in its own place.
+                // While nothing is changed, all that was looked at is looked at again.
+                if !f.started.iter().any(|i| plan.steps[*i].action.changes()) {
+                    f.done.clear();
+                }
+                // What was put off may work now, in its own place; what was as before may not be so now.
                 f.deferred.clear();
+                f.confirmed.clear();
             }
             Entry::Closed { outcome } => f.closed = Some(*outcome),
         }
@@ -86,43 +105,54 @@ pub fn changed<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>) ->
         .any(|i| plan.steps[*i].action.changes())
 }
 
-/// The undo that is still to be done, in order: newest step first, what was deferred behind the next
-/// `await_host`.
-fn queue(plan: &Plan, f: &Fold) -> Vec<(usize, usize)> {
-    let mut queue: Vec<(usize, usize)> = f
+/// The undo that is still to be done, in order: newest step first, what was deferred behind the
+/// `await_host` that it waits for, in the order in which it was deferred.
+fn queue(plan: &Plan, f: &Fold) -> Vec<Part> {
+    let open: Vec<Part> = f
         .started
         .iter()
         .rev()
         .flat_map(|step| (0..plan.steps[*step].undo.len()).map(|part| (*step, part)))
         .filter(|at| !f.undone.contains(at))
         .collect();
-    for at in &f.deferred {
-        if let Some(behind) = await_host_behind(plan, &queue, *at) {
-            let from = queue.iter().position(|q| q == at).expect("found behind it");
-            queue.remove(from);
-            queue.insert(behind, *at);
-        }
+    let waits = |at: &Part| {
+        f.deferred
+            .iter()
+            .any(|(part, host)| part == at && open.contains(host))
+    };
+    let mut queue = Vec::with_capacity(open.len());
+    for at in open.iter().filter(|at| !waits(at)) {
+        queue.push(*at);
+        queue.extend(
+            f.deferred
+                .iter()
+                .filter(|(part, host)| host == at && open.contains(part))
+                .map(|(part, _)| *part),
+        );
     }
     queue
 }
 
-/// The place of the next `await_host` behind `at` in the queue.
-fn await_host_behind(plan: &Plan, queue: &[(usize, usize)], at: (usize, usize)) -> Option<usize> {
+/// The next `await_host` of the same instance behind `at` in the queue.
+fn await_host_behind(plan: &Plan, queue: &[Part], at: Part) -> Option<Part> {
+    let undo = |(step, part): Part| &plan.steps[step].undo[part];
     let from = queue.iter().position(|q| *q == at)?;
-    (from + 1..queue.len()).find(|i| {
-        let (step, part) = queue[*i];
-        matches!(plan.steps[step].undo[part].action, Action::AwaitHost { .. })
+    queue[from + 1..].iter().copied().find(|behind| {
+        let behind = undo(*behind);
+        matches!(behind.action, Action::AwaitHost { .. }) && behind.on == undo(at).on
     })
 }
 
-/// Whether this part of the undo can be put off: an `await_host` still comes behind it.
+/// Whether this part of the undo can be put off: an `await_host` of its instance still comes behind it. An
+/// `await_host` itself cannot: where the host does not come back, a person is needed.
 pub fn can_defer<'e>(
     plan: &Plan,
     entries: impl IntoIterator<Item = &'e Entry>,
     at: (usize, usize),
 ) -> bool {
     let f = fold(plan, entries);
-    await_host_behind(plan, &queue(plan, &f), at).is_some()
+    !matches!(plan.steps[at.0].undo[at.1].action, Action::AwaitHost { .. })
+        && await_host_behind(plan, &queue(plan, &f), at).is_some()
 }
 
 /// What comes next, from plan and entries alone.
@@ -160,3 +190,7 @@ pub fn next<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>) -> Ne
         None => Next::Finished(Outcome::RolledBack),
     }
 }
+
+#[cfg(test)]
+#[path = "next_tests.rs"]
+mod tests;
