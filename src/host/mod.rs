@@ -8,8 +8,22 @@
 //! | poll | `scripts/poll.sh` | nothing |
 //!
 //! [`Host`] is the port; [`channel`] speaks it over Run Command. Scripts are POSIX sh, constant, and
-//! take their input as lines of `key base64`.
+//! take their input as lines of `key base64`. A text that is too long for one command goes ahead in parts
+//! (`scripts/put.sh`).
 
+pub mod channel;
+mod envelope;
+mod input;
 mod port;
+mod reply;
+pub mod scripts;
 
+pub use channel::{ChannelLimits, RunCommandHost};
+use envelope::sha256_hex;
+pub use envelope::{Gather, Next, RESTARTS, Slice, parse_slice};
+pub use input::Input;
 pub use port::*;
+pub use reply::{parse_job, parse_look, parse_mount, parse_put};
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -77,7 +77,7 @@ pub enum Job {
         /// In the order in which they are stopped.
         containers: Vec<QuiesceContainer>,
     },
-    /// Makes the compose file say so, and exactly these services run.
+    /// Makes the compose file say so, and these services run. One that somebody else started is left.
     Apply(Box<ApplyJob>),
 }
 

@@ -1,0 +1,115 @@
+//! [`Host`] over Run Command: sends a script, waits for its output, reads the reply.
+
+mod limits;
+mod request;
+mod run;
+
+pub use limits::ChannelLimits;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+
+use super::envelope::{Gather, Next, parse_slice};
+use super::reply::{parse_job, parse_look, parse_mount, parse_put};
+use super::scripts::Verb;
+use super::{Host, HostError, Input, Job, JobState, LookRequest, MountRequest, Tag};
+use crate::cloud::{Agent, Clock};
+use crate::model::{HostFacts, InstanceId, MountFacts};
+
+/// A host, asked through the agent that runs on it.
+pub struct RunCommandHost {
+    agent: Arc<dyn Agent>,
+    clock: Arc<dyn Clock>,
+    limits: ChannelLimits,
+    /// Hosts that have answered: their agent is not asked for a ping before each send.
+    known: Mutex<BTreeSet<InstanceId>>,
+}
+
+impl RunCommandHost {
+    /// A host behind this agent.
+    pub fn new(agent: Arc<dyn Agent>, clock: Arc<dyn Clock>, limits: ChannelLimits) -> Self {
+        Self {
+            agent,
+            clock,
+            limits,
+            known: Mutex::default(),
+        }
+    }
+
+    /// Runs a script to its end, slice by slice, and gives the checked document. Every script may be run
+    /// again: it changes nothing, or knows its tag.
+    async fn document(
+        &self,
+        on: &InstanceId,
+        verb: Verb,
+        tag: Option<&Tag>,
+        input: Input,
+        more_s: u32,
+    ) -> Result<String, HostError> {
+        let mut gather = Gather::default();
+        let mut offset = 0;
+        loop {
+            let input = input.clone().text("offset", &offset.to_string());
+            let output = self.run(on, verb, tag, &verb.with(&input), more_s).await?;
+            match gather.take(verb, parse_slice(verb, &output)?)? {
+                Next::Ask(next) => offset = next,
+                Next::Whole(document) => return Ok(document),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Host for RunCommandHost {
+    async fn look(&self, on: &InstanceId, ask: &LookRequest) -> Result<HostFacts, HostError> {
+        let input = request::look(ask)?;
+        let document = self.document(on, Verb::Look, None, input, 0).await?;
+        parse_look(ask, &document)
+    }
+
+    async fn mount(
+        &self,
+        on: &InstanceId,
+        tag: Option<&Tag>,
+        ask: &MountRequest,
+    ) -> Result<MountFacts, HostError> {
+        let input = request::mount(tag, ask)?;
+        // Two probes, one after the other.
+        let more_s = ask.limit_s.saturating_mul(2);
+        let document = self.document(on, Verb::Mount, tag, input, more_s).await?;
+        parse_mount(tag.map(|t| t.fence), &document)
+    }
+
+    async fn start(&self, on: &InstanceId, tag: &Tag, job: &Job) -> Result<JobState, HostError> {
+        let request = request::start(tag, job)?;
+        let parts = request.parts.len();
+        for (part, input) in request.parts.into_iter().enumerate() {
+            let document = self.document(on, Verb::Put, Some(tag), input, 0).await?;
+            if parse_put(tag.fence, &document)? {
+                break;
+            }
+            if part + 1 == parts {
+                return Err(HostError::Garbled {
+                    verb: Verb::Put.name(),
+                    expected: "done after the last part".into(),
+                    found: "part".into(),
+                });
+            }
+        }
+        let document = self
+            .document(on, Verb::Start, Some(tag), request.start, 0)
+            .await?;
+        parse_job(Verb::Start, tag.fence, &document)
+    }
+
+    async fn poll(&self, on: &InstanceId, tag: &Tag) -> Result<JobState, HostError> {
+        let input = request::tag_lines(tag);
+        let document = self.document(on, Verb::Poll, Some(tag), input, 0).await?;
+        parse_job(Verb::Poll, tag.fence, &document)
+    }
+}
+
+#[cfg(test)]
+mod tests;

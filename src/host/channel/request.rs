@@ -1,0 +1,198 @@
+//! What is asked, as input of the scripts.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::host::scripts::Verb;
+use crate::host::{
+    ApplyJob, FileText, HostError, Input, Job, LookRequest, MountRequest, Tag, sha256_hex,
+};
+
+/// The document of `SendCommand` is at most 64 KB, parameters and all; JSON escapes some of the script.
+const MOST: usize = 48_000;
+
+/// The bytes of a text that one `put` carries.
+const PART: usize = 24_000;
+
+/// A longer compose file is refused; look does not read it either.
+const LONGEST: usize = 1 << 20;
+
+pub(super) fn tag_lines(tag: &Tag) -> Input {
+    Input::new()
+        .text("fence", &tag.fence.to_string())
+        .text("seq", &tag.seq.to_string())
+        .text("operation", tag.operation.as_str())
+}
+
+pub(super) fn look(ask: &LookRequest) -> Result<Input, HostError> {
+    if ask.only_boot {
+        return Ok(Input::new().text("only_boot", "yes"));
+    }
+    let mut input = Input::new();
+    if let Some(point) = &ask.mount_point {
+        input = input.text("point", mount_point(Verb::Look, point)?);
+    }
+    for image in &ask.images {
+        input = input.text("ref", image.as_str());
+    }
+    fits(Verb::Look, input)
+}
+
+pub(super) fn mount(tag: Option<&Tag>, ask: &MountRequest) -> Result<Input, HostError> {
+    if ask.token.contains(['\n', '\0']) || ask.token.is_empty() {
+        return Err(bad(
+            Verb::Mount,
+            format!("the token must be one line of text, found {:?}", ask.token),
+        ));
+    }
+    let input = tag.map(tag_lines).unwrap_or_default();
+    let input = input
+        .text("point", mount_point(Verb::Mount, &ask.point)?)
+        .text("limit", &ask.limit_s.to_string())
+        .text("token", &ask.token);
+    fits(Verb::Mount, input)
+}
+
+/// The commands of a start: the parts of a long text first.
+pub(super) struct StartRequest {
+    pub(super) parts: Vec<Input>,
+    pub(super) start: Input,
+}
+
+pub(super) fn start(tag: &Tag, job: &Job) -> Result<StartRequest, HostError> {
+    let input = tag_lines(tag);
+    let mut parts = Vec::new();
+    let start = match job {
+        Job::Pull { reference } => input
+            .text("kind", "pull")
+            .text("reference", reference.as_str()),
+        Job::Quiesce { containers } => containers
+            .iter()
+            .fold(input.text("kind", "quiesce"), |input, c| {
+                input.fields("container", &[&c.name, &c.restart_policy])
+            }),
+        Job::Apply(apply) => {
+            let (lines, text) = apply_lines(apply)?;
+            let whole = input.clone().and(&lines).and(&text);
+            if Verb::Start.with(&whole).len() <= MOST {
+                whole
+            } else {
+                parts = put(tag, apply)?;
+                input.and(&lines)
+            }
+        }
+    };
+    Ok(StartRequest {
+        parts,
+        start: fits(Verb::Start, start)?,
+    })
+}
+
+/// The lines of an apply, and the line with its text.
+fn apply_lines(job: &ApplyJob) -> Result<(Input, Input), HostError> {
+    let (textis, text) = match &job.text {
+        FileText::Keep if job.from_sha256 != job.to_sha256 => {
+            return Err(bad(
+                Verb::Start,
+                "a file that is kept cannot change its SHA-256".into(),
+            ));
+        }
+        FileText::Keep => ("keep", Input::new()),
+        FileText::Kept => ("kept", Input::new()),
+        FileText::New(text) => {
+            let found = sha256_hex(text.expose().as_bytes());
+            if found != job.to_sha256 {
+                return Err(bad(
+                    Verb::Start,
+                    format!(
+                        "the new text has SHA-256 {found}, expected {}",
+                        job.to_sha256
+                    ),
+                ));
+            }
+            ("new", Input::new().text("text", text.expose()))
+        }
+    };
+    let mut lines = Input::new()
+        .text("kind", "apply")
+        .text("project", &job.project)
+        .text("file", &job.file)
+        .text("from", &job.from_sha256)
+        .text("to", &job.to_sha256)
+        .text("textis", textis)
+        .text("start", if job.start { "yes" } else { "no" });
+    for file in &job.env_files {
+        lines = lines.text("env", file);
+    }
+    for tag in &job.tags {
+        lines = lines.fields("tag", &[tag.id.as_str(), tag.reference.as_str()]);
+    }
+    for s in &job.services {
+        lines = lines.fields(
+            "service",
+            &[s.service.as_str(), &s.container, s.image_id.as_str()],
+        );
+    }
+    for p in &job.policies {
+        lines = lines.fields("policy", &[&p.name, &p.restart_policy]);
+    }
+    Ok((lines, text))
+}
+
+fn put(tag: &Tag, job: &ApplyJob) -> Result<Vec<Input>, HostError> {
+    let FileText::New(text) = &job.text else {
+        return Ok(Vec::new());
+    };
+    let bytes = text.expose().as_bytes();
+    if bytes.len() > LONGEST {
+        return Err(bad(
+            Verb::Start,
+            format!(
+                "the compose file has {} bytes, at most {LONGEST} can be sent",
+                bytes.len()
+            ),
+        ));
+    }
+    let parts = bytes.chunks(PART).collect::<Vec<_>>();
+    Ok(parts
+        .iter()
+        .enumerate()
+        .map(|(at, part)| {
+            tag_lines(tag)
+                .text("sha256", &job.to_sha256)
+                .text("part", &(at + 1).to_string())
+                .text("parts", &parts.len().to_string())
+                .coded("data", &STANDARD.encode(part))
+        })
+        .collect())
+}
+
+fn mount_point(verb: Verb, point: &str) -> Result<&str, HostError> {
+    let short = point.trim_end_matches('/');
+    if !point.starts_with('/') || point.contains(['\n', '\0']) {
+        return Err(bad(
+            verb,
+            format!("a mount point must be an absolute path, found {point:?}"),
+        ));
+    }
+    Ok(if short.is_empty() { "/" } else { short })
+}
+
+fn fits(verb: Verb, input: Input) -> Result<Input, HostError> {
+    let length = verb.with(&input).len();
+    if length > MOST {
+        return Err(bad(
+            verb,
+            format!("the command has {length} characters, at most {MOST} can be sent"),
+        ));
+    }
+    Ok(input)
+}
+
+fn bad(verb: Verb, message: String) -> HostError {
+    HostError::Script {
+        verb: verb.name(),
+        code: "bad_request".into(),
+        message,
+    }
+}

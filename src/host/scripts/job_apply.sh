@@ -1,0 +1,173 @@
+FAILED=''
+
+# hush: the messages of compose without what it quotes from the file, which may be a secret.
+hush() {
+  awk '{ gsub(/`[^`]*`/, "`...`") }
+    match($0, /nvalid interpolation format for [^ ]*/) { print substr($0, 1, RSTART + RLENGTH - 1) " (the rest quotes the file)"; exit }
+    { print }'
+}
+
+# compose FILE config | compose FILE up SERVICE
+compose() {
+  _file=$1 _verb=$2 _service=${3-}
+  set -- compose -p "$project" --project-directory "$workdir" -f "$_file"
+  while read -r _key _a _rest <&3; do
+    if [ "$_key" = env ]; then un64 A "$_a"; set -- "$@" --env-file "$A"; fi
+  done 3<"$D/request"
+  case $_verb in
+    config) set -- "$@" config -q ;;
+    up) set -- "$@" up -d --no-deps --pull never --no-build "$_service" ;;
+  esac
+  _rc=0
+  docker "$@" >"$D/out" 2>&1 || _rc=$?
+  hush <"$D/out"
+  rm -f "$D/out"
+  return "$_rc"
+}
+
+# The project folder is what the containers say; relative paths in the file start there. It is remembered, for the
+# moment when no container is left.
+find_workdir() {
+  if [ -z "$workdir" ] && container "$B" && [ -n "$C_DIR" ]; then workdir=$C_DIR; fi
+}
+set_workdir() {
+  workdir=
+  each service find_workdir
+  _k=$S/workdir.$project
+  if [ -n "$workdir" ]; then printf '%s\n' "$workdir" >"$_k"
+  elif [ -s "$_k" ]; then read -r workdir <"$_k" || :
+  else workdir=${file%/*}; fi
+  workdir=${workdir:-/}
+}
+
+tag_one() {
+  _id=$(docker image inspect --format '{{.Id}}' "$B" 2>/dev/null) || _id=
+  if [ "$_id" = "$A" ]; then return 0; fi
+  still_ours
+  say "tag $A $B"
+  docker tag "$A" "$B" || finish failed tag_failed
+}
+
+write_failed() {
+  cat "$D/err"
+  rm -f "$tmp"
+  if no_space "$D/err"; then finish failed no_space; fi
+  say "$1"
+  finish failed "$2"
+}
+
+# swap: the file says `from`; makes it say `to`, or leaves it as it is.
+swap() {
+  tmp=$dir/.$base.geusemaker
+  if [ "$(sha_of "$S/files/$from")" != "$from" ]; then
+    { cat "$P" >"$S/files/.copy" && durable "$S/files/.copy"; } 2>"$D/err" || write_failed "no copy of the file could be kept" no_backup
+    [ "$(sha_of "$S/files/.copy")" = "$from" ] || { say "the file changed while it was copied"; finish failed file_changed; }
+    mv -f "$S/files/.copy" "$S/files/$from" 2>"$D/err" || write_failed "no copy of the file could be kept" no_backup
+  fi
+  [ "$(sha_of "$S/files/$to")" = "$to" ] || { say "there is no copy with SHA-256 $to on the host"; finish failed no_backup; }
+  rm -f "$tmp"
+  # cp -p for mode and owner, then the new text into it.
+  { cp -p "$P" "$tmp" && cat "$S/files/$to" >"$tmp"; } 2>"$D/err" || write_failed "cannot write beside $file" write_failed
+  [ "$(sha_of "$tmp")" = "$to" ] || { : >"$D/err"; write_failed "what was written beside $file does not read back" write_failed; }
+  durable "$tmp"
+  if ! compose "${tmp#"$root"}" config; then
+    # A text that has been here before goes back even so: the file as it was is better than the new one.
+    if [ "$text" = kept ]; then say "compose does not take the kept file; it is put back all the same"
+    else rm -f "$tmp"; finish failed bad_compose; fi
+  fi
+  still_ours
+  [ "$(sha_of "$P")" = "$from" ] || { rm -f "$tmp"; say "the file changed in between"; finish failed file_changed; }
+  mv -f "$tmp" "$P" 2>"$D/err" || write_failed "cannot replace $file (is it a mount of its own?)" write_failed
+  [ "$(sha_of "$P")" = "$to" ] || { say "$file does not read back"; finish failed write_failed; }
+  say "$file written"
+}
+
+file_phase() {
+  case $file in /*) ;; *) say "not an absolute path"; finish failed bad_compose ;; esac
+  root=$R P=$R$file
+  if [ -L "$P" ]; then
+    root=$(readlink -f "${R:-/}")
+    root=${root%/}
+    P=$(readlink -f "$P") || P=
+    case $P in "$root"/*) ;; *) say "$file is a link that leads nowhere"; finish failed bad_compose ;; esac
+  fi
+  dir=${P%/*} base=${P##*/}
+  # A file that stays is nobody's business here: containers are started whatever it says by now.
+  if [ "$text" = keep ]; then each tag tag_one; return 0; fi
+  now=$(sha_of "$P")
+  case $now in
+    "$to" | "$from") ;;
+    *)
+      # On the way back what keeps its container comes up all the same: better than an outage.
+      if [ "$text" = kept ]; then
+        say "$file has SHA-256 ${now:-none (not a file)}; expected $from or $to: it is left"
+        FAILED=file_changed
+        return 0
+      fi
+      say "$file has SHA-256 ${now:-none (not a file)}; expected $from or $to"; finish failed file_changed ;;
+  esac
+  each tag tag_one
+  if [ "$now" = "$to" ]; then say "$file is as wanted"; else swap; fi
+}
+
+# A is the service, B its container, C the image id that it is to run.
+service_one() {
+  _s=$A _c=$B _i=$C _rc=0
+  container "$_c" || _rc=$?
+  if [ "$_rc" = 2 ]; then FAILED=${FAILED:-start_failed}; return 0; fi
+  if [ "$_rc" = 0 ] && [ "$C_IMAGE" = "$_i" ]; then
+    case $C_STATUS in
+      running | restarting) say "$_s: kept"; return 0 ;;
+    esac
+    still_ours
+    say "$_s: start"
+    docker start "$_c" || FAILED=${FAILED:-start_failed}
+    return 0
+  fi
+  # After a failure nothing more is made anew, but what keeps its container still comes up.
+  if [ -n "$FAILED" ]; then say "$_s: left, after the failure"; return 0; fi
+  still_ours
+  say "$_s: up"
+  if ! compose "$file" up "$_s"; then FAILED=up_failed; return 0; fi
+  if container "$_c" && [ "$C_IMAGE" != "$_i" ]; then
+    say "$_s: runs $C_IMAGE, expected $_i"
+    FAILED=up_failed
+  fi
+}
+
+policy_one() {
+  case $B in '' | *[!a-z0-9:-]*) say "not a restart policy"; FAILED=${FAILED:-start_failed}; return 0 ;; esac
+  # What quiesce kept is more exact (on-failure:3).
+  if [ -s "$S/policies/$A" ]; then return 0; fi
+  put_policy
+}
+put_policy() {
+  container "$A" || return 0
+  still_ours
+  docker update --restart="$B" "$A" || FAILED=${FAILED:-start_failed}
+}
+
+job_apply() {
+  value project; project=$A
+  value file; file=$A
+  value from; from=$A
+  value to; to=$A
+  value textis; text=$A
+  value start; start=$A
+  is_name "$project" || { say "not a project name"; finish failed bad_compose; }
+  need_docker
+  hands
+  set_workdir
+  file_phase
+  if [ "$start" = yes ]; then each service service_one; fi
+  each policy policy_one
+  for f in "$S/policies"/*; do
+    [ -s "$f" ] || continue
+    A=${f##*/}
+    read -r B <"$f" || :
+    put_policy
+    rm -f "$f"
+  done
+  if [ -n "$FAILED" ]; then finish failed "$FAILED"; fi
+  finish 'done'
+}

@@ -1,0 +1,93 @@
+# look: everything, changing nothing.
+ONLY_BOOT='' POINT='' LIMIT=3 REFS=''
+
+project_files() {
+  _seen=$(printf '%s\n' "$CONTAINERS" | sed -n "s/^F \"\\([^\"\\\\][^\"\\\\]*\\)\" \"\\([^\"\\\\]*\\)\"\$/\\1$TAB\\2/p" | sort -u)
+  FILES=
+  while IFS=$TAB read -r _p _wd; do
+    case $_p in
+      '' | *,*) continue ;;
+      /*) ;;
+      *) _p=$_wd/$_p ;;
+    esac
+    # A file on a mount that does not answer would hang the script.
+    if [ -n "$POINT" ] && [ "$STAT_SAYS" != answered ]; then
+      case $_p in "$POINT"/*) continue ;; esac
+    fi
+    [ -f "$R$_p" ] && [ -r "$R$_p" ] || continue
+    [ "$(wc -c <"$R$_p")" -le 1048576 ] || continue
+    _t=$(b64 <"$R$_p")
+    FILES="$FILES{\"path\":\"$(text64 "$_p")\",\"text\":\"$_t\"},"
+  done <<EOF
+$_seen
+EOF
+}
+
+# The digests of the images that containers run; one that is gone is left out.
+digests() {
+  DIGESTS=
+  _ids=$(printf '%s\n' "$CONTAINERS" | sed -n 's/^[0-9][0-9]* \(sha256:[0-9a-f]*\) .*/\1/p' | sort -u)
+  [ -n "$_ids" ] || return 0
+  # shellcheck disable=SC2086
+  DIGESTS=$(docker image inspect --format '{{.Id}} {{json .RepoDigests}}' $_ids 2>/dev/null </dev/null) || :
+}
+
+# images: one look for each reference. Only "no such image" means absent.
+images() {
+  IMAGES=
+  for _r in $REFS; do
+    un64 _ref "$_r"
+    if _l=$(docker image inspect --format '{"id":{{json .Id}},"digests":{{json .RepoDigests}},"architecture":{{json .Architecture}}}' "$_ref" 2>/dev/null </dev/null); then
+      IMAGES="$IMAGES{\"ref\":\"$_r\",\"is\":\"$(text64 "$_l")\"},"
+    else
+      case $(docker image inspect --format '{{.Id}}' "$_ref" 2>&1 </dev/null) in
+        *[Nn]o\ such\ image*) ;;
+        *) docker_failed image inspect --format '{{.Id}}' "$_ref" ;;
+      esac
+    fi
+  done
+}
+
+disk_free() {
+  _d=$R${INFO#* }
+  # In KiB; the field before the percentage, since a name may hold spaces.
+  DISK=$(df -Pk "$_d" 2>/dev/null | awk 'NR > 1 { for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+%$/ || $i == "-") { print $(i - 1); exit } }')
+  is_number "$DISK" || DISK=$(stat -f -c '%a %S' "$_d" 2>/dev/null | awk '{ printf "%d", $1 * $2 / 1024 }')
+  is_number "$DISK" || fail no_disk "neither df nor stat -f tell the free space of $_d"
+  # In steps of 16 MiB: a document that changes from one slice to the next must be read again.
+  DISK=$((DISK / 16384 * 16384))
+}
+
+main() {
+  while read -r key a; do
+    case $key in
+      offset) un64 OFFSET "$a" ;;
+      only_boot) ONLY_BOOT=yes ;;
+      point) un64 POINT "$a" ;;
+      limit) un64 LIMIT "$a" ;;
+      ref) REFS="$REFS $a" ;;
+    esac
+  done
+  is_number "$LIMIT" || LIMIT=3
+  DOC="\"boot\":\"$(text64 "$(boot_id)")\",\"machine\":\"$(text64 "$(uname -m)")\""
+  if [ -n "$ONLY_BOOT" ]; then reply "{$DOC}"; fi
+  docker_up || fail docker_down "docker.service is $DOWN"
+  _f='{{.ServerVersion}} {{.DockerRootDir}}'
+  INFO=$(docker info --format "$_f" 2>/dev/null </dev/null) || docker_failed info --format "$_f"
+  if compose=$(docker compose version --short 2>/dev/null </dev/null); then compose="\"$(text64 "$compose")\""; else compose=null; fi
+  disk_free
+  containers
+  MOUNT='' STAT_SAYS=''
+  if [ -n "$POINT" ]; then
+    scratch
+    bounded "$LIMIT" "$STAT" "$R$POINT"
+    STAT_SAYS=$ANSWER
+    rm -rf "$T"
+    mount_facts "$POINT"
+    MOUNT=",\"mount\":{$MOUNT,\"stat\":\"$(text64 "$STAT_SAYS")\",\"sentinel\":\"\",\"written\":false}"
+  fi
+  project_files
+  digests
+  images
+  reply "{$DOC,\"docker\":\"$(text64 "${INFO%% *}")\",\"compose\":$compose,\"disk_kib\":$DISK,\"containers\":\"$(text64 "$CONTAINERS")\",\"files\":[${FILES}null],\"digests\":\"$(text64 "$DIGESTS")\",\"images\":[${IMAGES}null]$MOUNT}"
+}

@@ -1,0 +1,188 @@
+//! The texts of the scripts. Each is constant; the input follows in a quoted here-document.
+
+use std::sync::LazyLock;
+
+use super::input::{Input, is_data_line};
+
+const PRELUDE: &str = include_str!("prelude.sh");
+const REPLY: &str = include_str!("reply.sh");
+const RECORD: &str = include_str!("record.sh");
+const DOCKER: &str = include_str!("docker.sh");
+const FACTS: &str = include_str!("facts.sh");
+const JOB: [&str; 7] = [
+    PRELUDE,
+    DOCKER,
+    include_str!("job.sh"),
+    include_str!("job_pull.sh"),
+    include_str!("job_quiesce.sh"),
+    include_str!("job_apply.sh"),
+    include_str!("job_main.sh"),
+];
+
+/// The line that ends the input.
+const END: &str = "GEUSEMAKER_INPUT";
+
+/// What a host can be asked. Each verb is one script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Looks at everything.
+    Look,
+    /// Looks at a mount point under a time limit.
+    Mount,
+    /// Starts a job.
+    Start,
+    /// How far a job is.
+    Poll,
+    /// Puts one part of a long text on the host, for a job that follows.
+    Put,
+}
+
+impl Verb {
+    /// All of them.
+    pub const ALL: [Verb; 5] = [Verb::Look, Verb::Mount, Verb::Start, Verb::Poll, Verb::Put];
+
+    /// Its name, in comments and errors.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verb::Look => "look",
+            Verb::Mount => "mount",
+            Verb::Start => "start",
+            Verb::Poll => "poll",
+            Verb::Put => "put",
+        }
+    }
+
+    /// The constant text of its script, up to and with the line that begins the input.
+    pub fn script(self) -> &'static str {
+        static TEXTS: LazyLock<[String; 5]> = LazyLock::new(|| Verb::ALL.map(|v| v.text(lean)));
+        &TEXTS[self as usize]
+    }
+
+    fn text(self, edit: fn(&str) -> String) -> String {
+        let start;
+        let parts: &[&str] = match self {
+            Verb::Look => &[DOCKER, FACTS, include_str!("look.sh")],
+            Verb::Mount => &[RECORD, DOCKER, FACTS, include_str!("mount.sh")],
+            Verb::Start => {
+                let job = edit(&JOB.concat());
+                start = include_str!("start.sh").replace("@JOB@\n", &job);
+                &[RECORD, &start]
+            }
+            Verb::Poll => &[RECORD, include_str!("poll.sh")],
+            Verb::Put => &[RECORD, include_str!("put.sh")],
+        };
+        let body = edit(&[&[PRELUDE, REPLY], parts].concat().concat());
+        format!("{body}main <<'{END}'\n")
+    }
+
+    /// The whole script with its input, ready to be run.
+    pub fn with(self, input: &Input) -> String {
+        format!("{}{}{END}\n", self.script(), input.lines())
+    }
+}
+
+/// Whether this text is one of our scripts with nothing but data behind it: not one character of it
+/// is anybody else's choice.
+pub fn is_ours(script: &str) -> bool {
+    Verb::ALL.iter().any(|verb| {
+        let Some(data) = script.strip_prefix(verb.script()) else {
+            return false;
+        };
+        let data = data.strip_suffix('\n').unwrap_or(data);
+        let Some(lines) = data.strip_suffix(END) else {
+            return false;
+        };
+        (lines.is_empty() || lines.ends_with('\n')) && lines.lines().all(is_data_line)
+    })
+}
+
+/// Without comments, empty lines and indentation: Run Command takes 64 KB, script and input together.
+fn lean(text: &str) -> String {
+    text.lines()
+        .map(str::trim_start)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .flat_map(|line| [line, "\n"])
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_is_ours_with_data_and_with_nothing_else() {
+        for verb in Verb::ALL {
+            let input = Input::new()
+                .text("point", "/mnt/$(touch x)\n'\"")
+                .fields("service", &["a", "", "c"]);
+            let script = verb.with(&input);
+            assert!(is_ours(&script), "{verb:?}");
+            assert!(
+                is_ours(script.trim_end()),
+                "{verb:?}: without the last newline"
+            );
+            for foreign in [
+                format!("{script}touch x\n"),
+                format!("touch x\n{script}"),
+                script.replace(
+                    "\nGEUSEMAKER_INPUT\n",
+                    "\nGEUSEMAKER_INPUT\ntouch x\nGEUSEMAKER_INPUT\n",
+                ),
+                script.replace("umask 077", "umask 000"),
+                format!("{}point $(id)\n{END}\n", verb.script()),
+                format!("{}{END}", verb.script().trim_end()),
+                verb.script().to_owned(),
+                String::new(),
+            ] {
+                assert!(
+                    !is_ours(&foreign),
+                    "{verb:?}: {}",
+                    &foreign[foreign.len().saturating_sub(200)..]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_script_leaves_room_for_its_input() {
+        for verb in Verb::ALL {
+            let length = verb.script().len();
+            assert!(length < 20_000, "{verb:?} has {length} characters");
+        }
+    }
+
+    #[test]
+    fn no_script_has_a_here_document_line_of_its_own_in_the_job() {
+        let start = Verb::Start.script();
+        assert_eq!(start.matches("\nGEUSEMAKER_JOB\n").count(), 1);
+        assert!(!start.contains("@JOB@"));
+    }
+
+    /// Whether a checker of shell scripts is happy with a text; None where it is not on this machine.
+    fn shellcheck(text: &str) -> Option<String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs_err::write(file.path(), text).unwrap();
+        let output = std::process::Command::new("shellcheck")
+            .args(["-s", "sh", "-f", "gcc"])
+            .arg(file.path())
+            .output()
+            .ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    #[test]
+    fn shellcheck_finds_nothing_where_it_is_there() {
+        if shellcheck("").is_none() {
+            return;
+        }
+        assert!(
+            shellcheck("echo $1\n").unwrap().contains("SC2086"),
+            "it does find what is wrong"
+        );
+        for verb in Verb::ALL {
+            let (name, full) = (verb.name(), verb.text(str::to_owned) + END + "\n");
+            assert_eq!(shellcheck(&full).unwrap(), "", "{name}");
+        }
+        assert_eq!(shellcheck(&JOB.concat()).unwrap(), "", "job");
+    }
+}

@@ -1,0 +1,104 @@
+# Shared by every verb and by the jobs. POSIX sh, coreutils, sed, awk; nothing of the user's is text here.
+# shellcheck shell=sh disable=SC2015,SC2016,SC2034,SC2154,SC2317
+# (A && B || C is meant; programs of awk and docker are in single quotes; un64 sets variables by name.)
+set -u
+umask 077
+LC_ALL=C
+export LC_ALL
+R=${GEUSEMAKER_ROOT:-}
+S=$R/var/lib/geusemaker
+SH=${GEUSEMAKER_SH:-/bin/sh}
+PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+# Docker keeps its registry logins and plug-ins under HOME, which a service does not have.
+HOME=${HOME:-$R/root}
+export HOME
+TAB=$(printf '\t')
+NL='
+'
+NAPPED=0
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Sleeps a little and counts the milliseconds. Not every sleep knows fractions.
+nap() {
+  if [ "$NAPPED" -lt 200 ] && sleep 0.02 2>/dev/null; then NAPPED=$((NAPPED + 20))
+  elif sleep 0.1 2>/dev/null; then NAPPED=$((NAPPED + 100))
+  else sleep 1; NAPPED=$((NAPPED + 1000)); fi
+}
+
+b64() { base64 | tr -d '\n'; }
+# Each program costs a millisecond: tr only where base64 has broken the line.
+text64() {
+  _t=$(printf %s "$1" | base64)
+  case $_t in *"$NL"*) printf %s "$_t" | tr -d '\n' ;; *) printf %s "$_t" ;; esac
+}
+
+# un64 NAME BASE64: sets NAME to the text, its last newlines included. `-` is the empty text.
+un64() {
+  if [ "$2" = - ]; then _v=x; else _v=$(printf %s "$2" | base64 -d 2>/dev/null; printf x); fi
+  eval "$1=\${_v%x}"
+}
+
+boot_id() {
+  _b=
+  { read -r _b <"$R/proc/sys/kernel/random/boot_id"; } 2>/dev/null || :
+  printf %s "$_b"
+}
+
+sha_of() {
+  [ -f "$1" ] || return 0
+  _s=$(sha256sum <"$1" 2>/dev/null) || return 0
+  printf %s "${_s%% *}"
+}
+
+is_number() { case $1 in '' | *[!0-9]* | ???????????????????*) return 1 ;; esac; }
+is_name() { case $1 in '' | [!a-zA-Z0-9]* | *[!a-zA-Z0-9_.-]*) return 1 ;; esac; }
+
+# Syncs one file. Plain `sync` would also wait for a mount that hangs.
+durable() { dd if=/dev/null of="$1" conv=notrunc,fsync 2>/dev/null || :; }
+
+# take FD FILE MILLISECONDS: an exclusive lock that ends with the last process that has FD.
+take() {
+  NAPPED=0
+  if have flock; then
+    eval "exec $1>>\"\$2\""
+    until flock -n "$1"; do
+      [ "$NAPPED" -lt "$3" ] || return 1
+      nap
+    done
+  else
+    until mkdir "$2.d" 2>/dev/null; do
+      _p='' _b=''
+      { read -r _p _b <"$2.d/pid"; } 2>/dev/null || :
+      if [ -n "$_p" ] && { [ "$_b" != "$(boot_id)" ] || ! kill -0 "$_p" 2>/dev/null; }; then rm -rf "$2.d"; fi
+      [ "$NAPPED" -lt "$3" ] || return 1
+      nap
+    done
+    printf '%s %s\n' "$$" "$(boot_id)" >"$2.d/pid"
+  fi
+}
+
+drop() {
+  if have flock; then eval "exec $1>&-"; else rm -rf "$2.d"; fi
+}
+
+# read_fence: F_SEEN and S_SEEN, the highest pair so far. A damaged file is never taken for zero.
+read_fence() {
+  F_SEEN=0 S_SEEN=0
+  [ -e "$S/fence" ] || return 0
+  read -r F_SEEN S_SEEN <"$S/fence" || :
+  is_number "$F_SEEN" && is_number "$S_SEEN"
+}
+
+# alive RECORD: whether the job, or a child that it left, still runs.
+alive() {
+  if have flock; then
+    [ -e "$1/alive" ] || return 1
+    if (flock -n -s 6) 6<"$1/alive" 2>/dev/null; then return 1; fi
+    return 0
+  fi
+  _p=
+  { read -r _p _b <"$1/job"; } 2>/dev/null || :
+  [ -n "$_p" ] && kill -0 "$_p" 2>/dev/null
+}

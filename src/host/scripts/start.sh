@@ -1,0 +1,60 @@
+# start: makes the record of a job and starts it, detached; the same tag twice starts it once.
+write_job() {
+  cat <<'GEUSEMAKER_JOB'
+@JOB@
+GEUSEMAKER_JOB
+}
+
+# The text that a job needs goes to the kept copies at once; the record must not hold it.
+keep_text() {
+  case $to in '' | *[!0-9a-f]*) fail bad_request "not a SHA-256: '$to'" ;; esac
+  if [ "$(sha_of "$S/files/$to")" != "$to" ]; then
+    printf %s "$text" | base64 -d >"$S/files/.new" || fail no_space "cannot write $S/files"
+    [ "$(sha_of "$S/files/.new")" = "$to" ] || fail bad_request "the text has SHA-256 $(sha_of "$S/files/.new"), expected $to"
+    durable "$S/files/.new"
+    mv -f "$S/files/.new" "$S/files/$to" || fail no_state "cannot write $S/files/$to"
+  fi
+}
+
+launch() {
+  # A service of its own outlives whatever is done to the agent's; elsewhere a session of its own.
+  if [ -z "$R" ] && [ -d /run/systemd/system ] && have systemd-run &&
+    systemd-run --unit="geusemaker-$OPERATION-$FENCE-$SEQ" "$SH" "$D/run.sh" "$D" </dev/null >/dev/null 2>&1 9>&-; then
+    return 0
+  fi
+  # shellcheck disable=SC2086
+  setsid $SH "$D/run.sh" "$D" </dev/null >/dev/null 2>&1 9>&- &
+}
+
+main() {
+  request='' text='' to=''
+  while read -r key a rest; do
+    case $key in
+      fence | seq | operation | offset) tag_key "$key" "$a" ;;
+      text) text=$a ;;
+      *)
+        if [ "$key" = to ]; then un64 to "$a"; fi
+        request="$request$key $a${rest:+ $rest}
+"
+        ;;
+    esac
+  done
+  check_tag
+  have setsid || fail no_setsid "setsid is not on the host"
+  admit
+  if [ ! -d "$D" ]; then
+    if [ -n "$text" ]; then keep_text; fi
+    N=$S/ops/$OPERATION/.new
+    rm -rf "$N"
+    mkdir -p "$N" && printf '%s' "$request" >"$N/request" && write_job >"$N/run.sh" &&
+      printf '%s %s\n' "$FENCE" "$SEQ" >"$N/tag" && : >"$N/log" && mv "$N" "$D" || fail no_state "cannot write $D"
+  fi
+  # Without a claim nobody has begun: a start that was cut off is finished here. Two jobs cannot both claim.
+  if [ ! -f "$D/job" ] && [ ! -f "$D/status" ]; then
+    launch
+    NAPPED=0
+    while [ ! -f "$D/job" ] && [ "$NAPPED" -lt 3000 ]; do nap; done
+  fi
+  drop 9 "$S/lock"
+  reply_state "$D"
+}

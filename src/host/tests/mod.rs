@@ -1,0 +1,6 @@
+//! The scripts, run for real: in every shell of this machine, with a folder as the host's root.
+
+mod apply;
+mod facts;
+mod jobs;
+pub(crate) mod machine;
