@@ -1,20 +1,23 @@
 //! The host of a sandbox instance: its Docker, its mounts, its folder.
+//!
+//! [`HostState`] is the part of the world that is a function of (state, now). A host's folder on disk is
+//! the root of everything that a script sees; [`HostState::write_files`] puts there what a kernel,
+//! systemd and efs-utils would show. [`memory`] is the same host without folder and shell.
 
-use serde::{Deserialize, Serialize};
+pub mod agent;
+mod confine;
+mod disk;
+pub mod docker;
+mod files;
+pub mod memory;
+mod mounts;
+mod seed;
+mod state;
 
-use crate::model::Timestamp;
-
-/// All that a host is, beside its folder on disk. Part of the world; changed only under its lock.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct HostState {
-    /// Another one after each boot.
-    pub boot_id: String,
-}
-
-impl HostState {
-    /// The power goes off (the instance reached `stopped`): every container stops, every process dies.
-    pub fn power_off(&mut self, _now: Timestamp) {}
-
-    /// The instance reached `running`: mounts, Docker, and the containers whose policy says so.
-    pub fn boot(&mut self, _now: Timestamp) {}
-}
+pub use agent::{
+    AgentCommand, AgentSettings, HostStore, host_folder, run_agent, shim, spawn_agent,
+};
+pub use files::{Folder, HostFiles, MemoryFiles};
+pub use mounts::{EfsMount, MountKind};
+pub use seed::{COMPOSE_FILE, DEV_TEMPLATE, ENV_FILE, RUNTIME_ENV, Seed, seed_host};
+pub use state::{HostContext, HostState};

@@ -1,0 +1,343 @@
+//! One script, from its file to its end, inside the walls where the system gives them.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use fs_err as fs;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
+use tokio::task::JoinHandle;
+
+use super::{AgentCommand, AgentSettings, HostStore, shims};
+use crate::sandbox::host::confine::{Confinement, INSIDE_PATH, kill};
+use crate::sandbox::host::files::{Folder, HostFiles};
+
+/// More output than this is read and dropped. Run Command keeps 24,000 characters of it.
+const KEEP: usize = 1 << 20;
+
+/// Where scripts of one boot run.
+pub(super) struct Room {
+    /// The boot.
+    pub(super) boot_id: String,
+    root: PathBuf,
+    walls: Result<Confinement, String>,
+}
+
+/// How a command ended.
+pub(super) enum End {
+    Exited {
+        code: i32,
+        stdout: String,
+        stderr: String,
+    },
+    /// The instance went down meanwhile: nobody hears of it.
+    PowerOff,
+}
+
+impl Room {
+    /// Makes the walls, or remembers why there are none, and puts the stand-ins in place.
+    pub(super) async fn open<S: HostStore>(
+        store: &S,
+        settings: &AgentSettings,
+        root: &Path,
+        boot_id: String,
+    ) -> io::Result<Self> {
+        let (machine, file_system) = store.on_host(&settings.instance, |at| {
+            let efs = at.host.efs.as_ref();
+            (
+                at.host.machine.clone(),
+                efs.map(|efs| efs.file_system.clone()),
+            )
+        })?;
+        let walls = if settings.confine {
+            let file_system = file_system.unwrap_or_default();
+            Confinement::start(root, &settings.program, &settings.dir, &file_system)
+                .await
+                .map_err(|why| why.to_string())
+        } else {
+            Err("it is switched off".to_owned())
+        };
+        let mut folder = Folder(root.to_path_buf());
+        let (program, dir) = (
+            settings.program.to_string_lossy(),
+            settings.dir.to_string_lossy(),
+        );
+        let outside = root.to_string_lossy();
+        let seen = match &walls {
+            Ok(_) => ("/.geusemaker/program", "/.geusemaker/sandbox", "/"),
+            Err(_) => (&*program, &*dir, &*outside),
+        };
+        let hangs = walls.as_ref().is_ok_and(|walls| walls.hangs);
+        shims::write(&mut folder, &settings.instance, &machine, seen, hangs)?;
+        let room = Self {
+            boot_id,
+            root: root.to_path_buf(),
+            walls,
+        };
+        if room.walls.is_err() {
+            // Nothing of an earlier boot may live on, and here no namespace has ended it.
+            room.kill_strays(false);
+            // No mount can be made here; a file in place of the sentinel's folder makes writing fail for root too.
+            folder.write("/.efs/readonly/.geusemaker", "")?;
+        }
+        if !hangs {
+            room.pipe_for_sentinel()?;
+        }
+        Ok(room)
+    }
+
+    /// Where no file system can be made to hang: a pipe that nobody writes to, in place of the sentinel.
+    fn pipe_for_sentinel(&self) -> io::Result<()> {
+        let folder = Folder(self.root.clone()).folder("/.efs/hang/.geusemaker")?;
+        let pipe = folder.join("sentinel");
+        if !pipe.exists() {
+            std::process::Command::new("mkfifo").arg(pipe).status()?;
+        }
+        Ok(())
+    }
+
+    /// How many processes live on this host.
+    pub(super) fn living(&self) -> usize {
+        match &self.walls {
+            Ok(walls) => walls.living(),
+            Err(_) => self.strays(true).len(),
+        }
+    }
+
+    /// The power goes off.
+    pub(super) async fn end(self) -> io::Result<()> {
+        if self.walls.is_err() {
+            self.kill_strays(true);
+        }
+        match self.walls {
+            Ok(walls) => walls.end().await,
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Processes that have this host's root in their environment: of this boot, or of all others. (Without
+    /// walls there is no better mark; needs a Linux `/proc`.)
+    fn strays(&self, this_boot: bool) -> Vec<String> {
+        let root = format!("GEUSEMAKER_ROOT={}", self.root.display());
+        let boot = format!("GEUSEMAKER_BOOT={}", self.boot_id);
+        let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+        all.filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
+            .filter(|pid| {
+                let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+                let has = |what: &str| environment.split(|b| *b == 0).any(|e| e == what.as_bytes());
+                has(&root) && has(&boot) == this_boot
+            })
+            .collect()
+    }
+
+    fn kill_strays(&self, this_boot: bool) {
+        for pid in self.strays(this_boot) {
+            kill(&pid);
+        }
+    }
+
+    /// Runs a command to its end.
+    pub(super) async fn run<S: HostStore>(
+        &self,
+        store: &S,
+        settings: &AgentSettings,
+        command: &AgentCommand,
+    ) -> io::Result<End> {
+        let failed = |code: i32, why: String| {
+            Ok(End::Exited {
+                code,
+                stdout: String::new(),
+                stderr: format!("{why}\nfailed to run commands: exit status {code}"),
+            })
+        };
+        if let Err(why) = &self.walls
+            && !(settings.allow)(&command.script)
+        {
+            return failed(
+                126,
+                format!(
+                    "This system gives the sandbox no confinement ({why}), so only geusemaker's own scripts run here. See docs/sandbox.md."
+                ),
+            );
+        }
+        let mut process = match self.process(settings, command) {
+            Ok(process) => process,
+            Err(why) => return failed(126, why.to_string()),
+        };
+        let mut child = match process.spawn() {
+            Ok(child) => child,
+            Err(why) => return failed(127, why.to_string()),
+        };
+        let group = child.id().unwrap_or_default();
+        let stdout = Gathered::from(child.stdout.take());
+        let stderr = Gathered::from(child.stderr.take());
+        let begun = Instant::now();
+        let mut status: Option<ExitStatus> = None;
+        let mut looked = Instant::now();
+        let killed = loop {
+            if status.is_none() {
+                status = child.try_wait()?;
+            }
+            // A child in the background that holds the output keeps the invocation open.
+            if status.is_some() && stdout.ended() && stderr.ended() {
+                break false;
+            }
+            if begun.elapsed() >= command.execution_timeout {
+                break true;
+            }
+            if looked.elapsed() >= Duration::from_millis(50) {
+                looked = Instant::now();
+                let on = store.on_host(&settings.instance, |at| {
+                    at.settle();
+                    (at.host.powered && at.host.boot_id == self.boot_id)
+                        .then(|| at.host.write_files(&self.root))
+                });
+                match on {
+                    Ok(Some(written)) => written?,
+                    Ok(None) => return Ok(End::PowerOff),
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(End::PowerOff),
+                    Err(e) => return Err(e),
+                }
+                if store.cancel_asked(&settings.instance, &command.id)? {
+                    break true;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        };
+        if killed {
+            kill(&format!("-{group}"));
+            child.wait().await?;
+            // What left the group may hold the output for ever; what was written is there by now.
+            let end = Instant::now() + Duration::from_millis(200);
+            while !(stdout.ended() && stderr.ended()) && Instant::now() < end {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        let code = if killed {
+            137
+        } else {
+            status.map_or(137, exit_code)
+        };
+        let mut errors = stderr.text();
+        if code != 0 && !killed {
+            if !errors.is_empty() && !errors.ends_with('\n') {
+                errors.push('\n');
+            }
+            errors += &format!("failed to run commands: exit status {code}");
+        }
+        Ok(End::Exited {
+            code,
+            stdout: stdout.text(),
+            stderr: errors,
+        })
+    }
+
+    /// The process of a script, not started.
+    fn process(&self, settings: &AgentSettings, command: &AgentCommand) -> io::Result<Command> {
+        let mut folder = Folder(self.root.clone());
+        // Where the real agent keeps it.
+        let path = format!(
+            "/var/lib/amazon/ssm/{}/document/orchestration/{}/awsrunShellScript/0.awsrunShellScript/_script.sh",
+            settings.instance, command.id
+        );
+        folder.write(&path, &command.script)?;
+        let outside = folder.at(&path);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        fs::set_permissions(&outside, mode)?;
+        let mut process = match &self.walls {
+            Ok(walls) => {
+                let mut process = walls.command();
+                let directory = command.working_directory.as_deref().unwrap_or("/");
+                process.args(["env", "-C", directory]);
+                if !command.script.starts_with("#!") {
+                    process.arg("/bin/sh");
+                }
+                process.arg(path);
+                process
+            }
+            Err(_) => {
+                let mut process = if command.script.starts_with("#!") {
+                    Command::new(&outside)
+                } else {
+                    let mut process = Command::new("/bin/sh");
+                    process.arg(&outside);
+                    process
+                };
+                let directory = command.working_directory.as_deref().unwrap_or("/");
+                let first = folder.at("/.geusemaker/bin");
+                let rest = INSIDE_PATH.split_once(':').map_or("", |(_, rest)| rest);
+                process
+                    .current_dir(folder.folder(directory)?)
+                    .env_clear()
+                    .env("PATH", format!("{}:{rest}", first.display()))
+                    .env("GEUSEMAKER_ROOT", &self.root)
+                    .env("GEUSEMAKER_BOOT", &self.boot_id);
+                process
+            }
+        };
+        process
+            .env("SSM_COMMAND_ID", &command.id)
+            .env("AWS_SSM_INSTANCE_ID", &settings.instance)
+            .env("AWS_SSM_REGION_NAME", &settings.region)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        Ok(process)
+    }
+}
+
+fn exit_code(status: ExitStatus) -> i32 {
+    status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(-1)
+}
+
+/// What a pipe has brought so far.
+struct Gathered {
+    text: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Gathered {
+    fn from(pipe: Option<impl AsyncRead + Unpin + Send + 'static>) -> Self {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&text);
+        let reader = tokio::spawn(async move {
+            let Some(mut pipe) = pipe else { return };
+            let mut part = vec![0; 16 * 1024];
+            while let Ok(n @ 1..) = pipe.read(&mut part).await {
+                let mut text = into
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                let room = KEEP.saturating_sub(text.len()).min(n);
+                text.extend_from_slice(&part[..room]);
+            }
+        });
+        Self { text, reader }
+    }
+
+    fn ended(&self) -> bool {
+        self.reader.is_finished()
+    }
+
+    fn text(&self) -> String {
+        let text = self
+            .text
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+impl Drop for Gathered {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}

@@ -1,0 +1,451 @@
+//! `docker …` as the scripts call it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::cli_compose;
+use super::container::{Container, Status, restart_policy};
+use super::list;
+use super::template::render;
+use crate::model::ImageRef;
+use crate::sandbox::host::{HostContext, HostFiles};
+use crate::sandbox::latency::Latency;
+use crate::sandbox::registry::familiar;
+
+/// The version that the engine says it has.
+pub const DOCKER_VERSION: &str = "20.10.24";
+
+/// What a program printed, and its exit code.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// Exit code.
+    pub code: i32,
+}
+
+impl Answer {
+    pub(super) fn ok(stdout: impl Into<String>) -> Self {
+        Self {
+            stdout: stdout.into(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn failed(stderr: impl std::fmt::Display) -> Self {
+        Self {
+            stderr: format!("{stderr}\n"),
+            code: 1,
+            ..Self::default()
+        }
+    }
+
+    fn daemon(why: impl std::fmt::Display) -> Self {
+        Self::failed(format!("Error response from daemon: {why}"))
+    }
+}
+
+/// How long a call takes, to be waited for before [`docker`] does it, without the world's lock.
+pub fn takes(argv: &[String], latency: &Latency) -> Duration {
+    match argv.first().map(String::as_str) {
+        Some("pull") => Duration::from_millis(latency.pull),
+        _ => Duration::ZERO,
+    }
+}
+
+/// Does one call of `docker`; `argv` is without the program's name.
+pub fn docker(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[String]) -> Answer {
+    at.settle();
+    // docker.socket starts a daemon that is down, whatever is mounted by then.
+    at.host.start_docker(at.now);
+    let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+    let answer = call(at, files, &words);
+    at.settle();
+    answer
+}
+
+fn call(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[&str]) -> Answer {
+    match argv {
+        ["version", rest @ ..] => formatted(rest, &version(at)),
+        ["info", rest @ ..] => formatted(rest, &info(at)),
+        ["ps", rest @ ..] | ["container", "ls", rest @ ..] => list::ps(at, rest),
+        ["image", "ls", rest @ ..] | ["images", rest @ ..] => list::images(at, rest),
+        ["inspect", "--type", "container", rest @ ..]
+        | ["inspect", "--type=container", rest @ ..]
+        | ["container", "inspect", rest @ ..] => inspect_containers(at, rest),
+        ["image", "inspect", rest @ ..] => inspect_images(at, rest),
+        ["pull", rest @ ..] | ["image", "pull", rest @ ..] => pull(at, rest),
+        ["tag", source, target] | ["image", "tag", source, target] => tag(at, source, target),
+        ["stop", rest @ ..] => each(at, skip_time(rest), |at, name| {
+            at.host.engine.stop(name, at.now)
+        }),
+        ["start", rest @ ..] => start(at, rest),
+        ["update", restart, rest @ ..] if restart.starts_with("--restart=") => {
+            update(at, &restart["--restart=".len()..], rest)
+        }
+        ["update", "--restart", policy, rest @ ..] => update(at, policy, rest),
+        ["rm", "-f" | "--force", rest @ ..] => {
+            each(at, rest, |at, name| at.host.engine.remove(name, true))
+        }
+        ["rm", rest @ ..] => each(at, rest, |at, name| at.host.engine.remove(name, false)),
+        ["create", rest @ ..] => create(at, rest),
+        ["logs", rest @ ..] => logs(at, rest),
+        ["compose", rest @ ..] => cli_compose::compose(at, files, rest),
+        _ => unknown(argv),
+    }
+}
+
+pub(super) fn unknown(argv: &[&str]) -> Answer {
+    let shown: Vec<String> = argv.iter().map(|w| w.chars().take(80).collect()).collect();
+    Answer {
+        stderr: format!(
+            "docker: this sandbox's docker does not know the form: docker {}\n",
+            shown.join(" ")
+        ),
+        code: 125,
+        ..Answer::default()
+    }
+}
+
+/// The value of `--format X`, `--format=X` or `-f X`, and the other words.
+fn format_of<'a>(argv: &[&'a str]) -> (Option<&'a str>, Vec<&'a str>) {
+    let (mut format, mut rest) = (None, Vec::new());
+    let mut words = argv.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "--format" | "-f" => format = words.next().copied(),
+            word => match word.strip_prefix("--format=") {
+                Some(value) => format = Some(value),
+                None => rest.push(word),
+            },
+        }
+    }
+    (format, rest)
+}
+
+fn formatted(argv: &[&str], document: &Value) -> Answer {
+    match format_of(argv) {
+        (Some(format), rest) if rest.is_empty() => match render(format, document) {
+            Ok(text) => Answer::ok(text + "\n"),
+            Err(why) => Answer::failed(format!("Error: {why}")),
+        },
+        _ => unknown(&["version|info", "(without --format)"]),
+    }
+}
+
+fn version(at: &HostContext<'_>) -> Value {
+    let arch = at.host.architecture();
+    let part =
+        json!({ "Version": DOCKER_VERSION, "ApiVersion": "1.41", "Os": "linux", "Arch": arch });
+    json!({ "Client": part, "Server": part })
+}
+
+fn info(at: &HostContext<'_>) -> Value {
+    let running = at
+        .host
+        .engine
+        .containers
+        .iter()
+        .filter(|c| c.running())
+        .count();
+    json!({
+        "ServerVersion": DOCKER_VERSION, "DockerRootDir": "/var/lib/docker", "Driver": "overlay2",
+        "OSType": "linux", "Architecture": at.host.machine,
+        "Containers": at.host.engine.containers.len(), "ContainersRunning": running,
+        "Images": at.host.engine.images.len(),
+    })
+}
+
+fn inspect_containers(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
+    let (format, names) = format_of(argv);
+    let mut documents = Vec::new();
+    let mut missing = Vec::new();
+    for name in names {
+        match at.host.engine.container(name) {
+            Ok(container) => documents.push(container.inspect(&at.latency, at.now)),
+            Err(why) => missing.push(why),
+        }
+    }
+    // Without a template, a health that is not there is left out.
+    if format.is_none() {
+        for document in &mut documents {
+            let state = document.get_mut("State").and_then(Value::as_object_mut);
+            if let Some(state) = state.filter(|s| s["Health"].is_null()) {
+                state.remove("Health");
+            }
+        }
+    }
+    inspected(format, documents, &missing)
+}
+
+fn inspect_images(at: &HostContext<'_>, argv: &[&str]) -> Answer {
+    let (format, names) = format_of(argv);
+    let mut documents = Vec::new();
+    let mut missing = Vec::new();
+    for name in names {
+        match at.host.engine.image(name) {
+            Some(image) => documents.push(json!({
+                "Id": image.id, "RepoTags": image.tags, "RepoDigests": image.digests,
+                "Architecture": image.architecture, "Os": "linux", "Size": image.size,
+            })),
+            None => missing.push(format!("No such image: {name}")),
+        }
+    }
+    inspected(format, documents, &missing)
+}
+
+fn inspected(format: Option<&str>, documents: Vec<Value>, missing: &[String]) -> Answer {
+    let mut answer = Answer::default();
+    match format {
+        Some(format) => {
+            for document in &documents {
+                match render(format, document) {
+                    Ok(text) => answer.stdout += &(text + "\n"),
+                    Err(why) => {
+                        answer.stderr += &format!("Template parsing error: {why}\n");
+                        answer.code = 1;
+                    }
+                }
+            }
+            // Docker 20.10 prints an empty line where it found nothing at all.
+            if documents.is_empty() {
+                answer.stdout += "\n";
+            }
+        }
+        None => {
+            let text = serde_json::to_string_pretty(&documents).unwrap_or_default();
+            answer.stdout = text + "\n";
+        }
+    }
+    for why in missing {
+        answer.stderr += &format!("Error: {why}\n");
+        answer.code = 1;
+    }
+    answer
+}
+
+fn reference(text: &str) -> Result<ImageRef, Answer> {
+    ImageRef::new(text).map_err(|_| Answer::failed("invalid reference format"))
+}
+
+fn pull(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
+    let (quiet, name) = match argv {
+        ["-q" | "--quiet", name] => (true, name),
+        [name] => (false, name),
+        _ => return unknown(&["pull"]),
+    };
+    let reference = match reference(name) {
+        Ok(reference) => reference,
+        Err(answer) => return answer,
+    };
+    let architecture = at.host.architecture();
+    let image = match at.registry.pull(&reference, architecture, at.faults) {
+        Ok(image) => image,
+        Err(why) => return Answer::daemon(why),
+    };
+    let here = at.host.engine.images.iter().any(|i| i.id == image.id);
+    if !here && image.size > at.host.disk_free {
+        return Answer::failed(format!(
+            "failed to register layer: Error processing tar file(exit status 1): write /usr/lib/x: no space left on device ({} bytes)",
+            image.size
+        ));
+    }
+    let new = at.host.engine.take(&reference, &image);
+    if !here {
+        at.host.disk_free -= image.size;
+    }
+    let whole = format!("{}\n", reference.normalized());
+    if quiet {
+        return Answer::ok(whole);
+    }
+    let short = familiar(reference.as_str());
+    let status = if new {
+        "Downloaded newer image for"
+    } else {
+        "Image is up to date for"
+    };
+    Answer::ok(format!(
+        "{}: Pulling from {}\nDigest: {}\nStatus: {status} {short}\n{whole}",
+        reference.tag().unwrap_or_default(),
+        reference.repository(),
+        image.digest,
+    ))
+}
+
+fn tag(at: &mut HostContext<'_>, source: &str, target: &str) -> Answer {
+    match reference(target) {
+        Ok(target) => match at.host.engine.tag(source, &target) {
+            Ok(()) => Answer::default(),
+            Err(why) => Answer::daemon(why),
+        },
+        Err(_) => Answer::failed(format!(
+            "Error parsing reference: {target:?} is not a valid repository/tag: invalid reference format"
+        )),
+    }
+}
+
+/// One after another; prints the names of those that went well.
+fn each(
+    at: &mut HostContext<'_>,
+    names: &[&str],
+    mut act: impl FnMut(&mut HostContext<'_>, &str) -> Result<(), String>,
+) -> Answer {
+    let mut answer = Answer::default();
+    for name in names {
+        match act(at, name) {
+            Ok(()) => answer.stdout += &format!("{name}\n"),
+            Err(why) => {
+                answer.stderr += &format!("Error response from daemon: {why}\n");
+                answer.code = 1;
+            }
+        }
+    }
+    answer
+}
+
+/// `-t N`, `--time N` and `--time=N` of `docker stop`: here everything stops in time.
+fn skip_time<'a, 'b>(argv: &'a [&'b str]) -> &'a [&'b str] {
+    match argv {
+        ["-t" | "--time", _, rest @ ..] => rest,
+        [first, rest @ ..] if first.starts_with("--time=") => rest,
+        all => all,
+    }
+}
+
+fn start(at: &mut HostContext<'_>, names: &[&str]) -> Answer {
+    let mut failed = Vec::new();
+    let mut answer = each(at, names, |at, name| {
+        at.host
+            .engine
+            .start(name, at.now)
+            .inspect_err(|_| failed.push(name.to_owned()))
+    });
+    if !failed.is_empty() {
+        answer.stderr += &format!("Error: failed to start containers: {}\n", failed.join(", "));
+    }
+    answer
+}
+
+fn update(at: &mut HostContext<'_>, policy: &str, names: &[&str]) -> Answer {
+    let Some((word, max)) = restart_policy(policy) else {
+        return Answer::daemon(format!("invalid restart policy '{policy}'"));
+    };
+    each(at, names, |at, name| {
+        let container = at.host.engine.container(name)?;
+        (container.restart_policy, container.restart_max) = (word.clone(), max);
+        Ok(())
+    })
+}
+
+fn create(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
+    let mut labels = BTreeMap::new();
+    let mut name = None;
+    let mut words = argv;
+    let image = loop {
+        match words {
+            ["--name", value, rest @ ..] => {
+                name = Some((*value).to_owned());
+                words = rest;
+            }
+            ["--label" | "-l", value, rest @ ..] => {
+                let (key, value) = value.split_once('=').unwrap_or((value, ""));
+                labels.insert(key.to_owned(), value.to_owned());
+                words = rest;
+            }
+            ["--pull", "never" | "missing", rest @ ..] => words = rest,
+            [image] if !image.starts_with('-') => break *image,
+            _ => return unknown(argv),
+        }
+    };
+    let mut answer = Answer::default();
+    if at.host.engine.image(image).is_none() {
+        let pulled = pull(at, &[image]);
+        answer.stderr = format!(
+            "Unable to find image '{image}' locally\n{}{}",
+            pulled.stdout, pulled.stderr
+        );
+        if pulled.code != 0 {
+            answer.code = 1;
+            return answer;
+        }
+    }
+    let Some((id, healthcheck)) = at
+        .host
+        .engine
+        .image(image)
+        .map(|i| (i.id.clone(), i.healthcheck))
+    else {
+        return Answer::daemon(super::engine::no_such_image(image));
+    };
+    let draft = Container {
+        id: String::new(),
+        name: name.unwrap_or_else(|| format!("quiet_hopper{}", at.host.engine.made)),
+        labels,
+        image: image.to_owned(),
+        image_id: id,
+        status: Status::Created,
+        exit_code: 0,
+        created_at: at.now,
+        started_at: None,
+        finished_at: None,
+        restart_policy: "no".to_owned(),
+        restart_max: 0,
+        stopped_by_hand: false,
+        was_running: false,
+        restart_count: 0,
+        pid: 0,
+        binds: Vec::new(),
+        healthcheck,
+        sick: None,
+        held_sick: false,
+        sees: None,
+    };
+    match at.host.engine.create(draft, at.now) {
+        Ok(id) => Answer {
+            stdout: format!("{id}\n"),
+            ..answer
+        },
+        Err(why) => Answer::daemon(why),
+    }
+}
+
+fn logs(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
+    let (tail, name) = match argv {
+        [name] => ("all", *name),
+        ["--tail" | "-n", tail, name] => (*tail, *name),
+        [tail, name] if tail.starts_with("--tail=") => (&tail["--tail=".len()..], *name),
+        _ => return unknown(&["logs"]),
+    };
+    let container = match at.host.engine.container(name) {
+        Ok(container) => container,
+        Err(why) => return Answer::failed(format!("Error: {why}")),
+    };
+    let mut lines = Vec::new();
+    if let Some(started) = container.started_at {
+        lines.push(format!(
+            "{started} {} starting, image {}",
+            container.name, container.image
+        ));
+        match container.health(&at.latency, at.now) {
+            Some("healthy") => lines.push(format!("{} is ready", container.name)),
+            Some("unhealthy") if container.running() => {
+                lines.push(format!("{}: error: not ready to serve", container.name));
+            }
+            _ => {}
+        }
+        if let Some(ended) = container.finished_at.filter(|_| !container.running()) {
+            lines.push(format!("{ended} {} shut down", container.name));
+        }
+    }
+    let keep = tail.parse().unwrap_or(lines.len()).min(lines.len());
+    Answer::ok(
+        lines[lines.len() - keep..]
+            .iter()
+            .map(|l| format!("{l}\n"))
+            .collect::<String>(),
+    )
+}

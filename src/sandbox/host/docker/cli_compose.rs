@@ -1,0 +1,106 @@
+//! `docker compose …` as the scripts call it.
+
+use super::cli::{Answer, unknown};
+use super::compose::{COMPOSE_VERSION, Options, up};
+use super::list;
+use crate::sandbox::host::{HostContext, HostFiles};
+
+pub(super) fn compose(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[&str]) -> Answer {
+    if let ["version", "--short"] = argv {
+        return Answer::ok(format!("{COMPOSE_VERSION}\n"));
+    }
+    if let ["ls", ..] = argv {
+        return list::projects(at);
+    }
+    let mut options = Options {
+        project: String::new(),
+        directory: String::new(),
+        file: String::new(),
+        env_files: Vec::new(),
+    };
+    let mut words = argv;
+    loop {
+        match words {
+            ["-p" | "--project-name", value, rest @ ..] => {
+                options.project = (*value).to_owned();
+                words = rest;
+            }
+            ["--project-directory", value, rest @ ..] => {
+                options.directory = (*value).to_owned();
+                words = rest;
+            }
+            ["-f" | "--file", value, rest @ ..] if options.file.is_empty() => {
+                options.file = (*value).to_owned();
+                words = rest;
+            }
+            ["--env-file", value, rest @ ..] => {
+                options.env_files.push((*value).to_owned());
+                words = rest;
+            }
+            _ => break,
+        }
+    }
+    let absolute = |path: &String| path.starts_with('/');
+    if options.project.is_empty() || !absolute(&options.directory) || !absolute(&options.file) {
+        return unknown(&[
+            "compose",
+            "(without -p, or with relative --project-directory or -f)",
+        ]);
+    }
+    match words {
+        ["config", "-q" | "--quiet"] => match options.load(files) {
+            Ok(project) => {
+                let mut answer = Answer::default();
+                for warning in project.warnings {
+                    answer.stderr += &format!("level=warning msg={warning:?}\n");
+                }
+                answer
+            }
+            Err(why) => Answer::failed(why),
+        },
+        ["up", rest @ ..] => {
+            let Some(services) = up_services(rest) else {
+                return unknown(argv);
+            };
+            let mut log = Vec::new();
+            let result = up(
+                &mut at.host.engine,
+                files,
+                &options,
+                &services,
+                at.now,
+                &mut log,
+            );
+            let mut answer = Answer::default();
+            for line in log {
+                answer.stderr += &format!("{line}\n");
+            }
+            if let Err(why) = result {
+                answer.stderr += &format!("{why}\n");
+                answer.code = 1;
+            }
+            answer
+        }
+        _ => unknown(argv),
+    }
+}
+
+/// The services of `up -d --no-deps --pull never --no-build SERVICE…`; None where one of these is missing:
+/// a plain `up` is not one of the forms.
+fn up_services(argv: &[&str]) -> Option<Vec<String>> {
+    let mut seen = [false; 4];
+    let mut services = Vec::new();
+    let mut words = argv.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "-d" | "--detach" => seen[0] = true,
+            "--no-deps" => seen[1] = true,
+            "--pull=never" => seen[2] = true,
+            "--pull" if words.next() == Some(&"never") => seen[2] = true,
+            "--no-build" => seen[3] = true,
+            word if word.starts_with('-') => return None,
+            word => services.push(word.to_owned()),
+        }
+    }
+    seen.iter().all(|s| *s).then_some(services)
+}

@@ -1,0 +1,219 @@
+//! `docker compose up` and `config`, as far as the host scripts use them.
+
+use jiff::Timestamp;
+
+use super::compose_file::{Project, Service, load};
+use super::container::{Container, Status};
+use super::engine::{Engine, no_such_image};
+use crate::sandbox::host::HostFiles;
+
+/// What Compose says it is (labels, `docker compose version`).
+pub const COMPOSE_VERSION: &str = "2.26.1";
+
+/// The options before the command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// `-p`.
+    pub project: String,
+    /// `--project-directory`.
+    pub directory: String,
+    /// `-f`.
+    pub file: String,
+    /// `--env-file`, in order.
+    pub env_files: Vec<String>,
+}
+
+impl Options {
+    /// Reads and checks the project.
+    ///
+    /// # Errors
+    /// Compose's words for what is wrong.
+    pub fn load(&self, files: &dyn HostFiles) -> Result<Project, String> {
+        load(files, &self.file, &self.directory, &self.env_files)
+    }
+}
+
+/// `up -d --no-deps --pull never --no-build SERVICE…`; no service is all of them. Progress goes to `log`,
+/// a line each.
+///
+/// A container whose configuration or image differs is made anew in Compose's order: create under a
+/// temporary name, stop the old one, remove it, rename, start. So a bad create harms nothing.
+///
+/// # Errors
+/// Compose's or the engine's words.
+pub fn up(
+    engine: &mut Engine,
+    files: &dyn HostFiles,
+    options: &Options,
+    services: &[String],
+    now: Timestamp,
+    log: &mut Vec<String>,
+) -> Result<(), String> {
+    let project = options.load(files)?;
+    log.extend(
+        project
+            .warnings
+            .iter()
+            .map(|w| format!("level=warning msg={w:?}")),
+    );
+    let chosen: Vec<(&String, &Service)> = if services.is_empty() {
+        project.services.iter().collect()
+    } else {
+        let mut chosen = Vec::new();
+        for name in services {
+            let found = project.services.get_key_value(name);
+            chosen.push(found.ok_or_else(|| format!("no such service: {name}"))?);
+        }
+        chosen
+    };
+    // Compose asks for all the images first.
+    for (_, service) in &chosen {
+        if engine.image(&service.image).is_none() {
+            return Err(format!(
+                "Error response from daemon: {}",
+                no_such_image(&service.image)
+            ));
+        }
+    }
+    for (name, service) in chosen {
+        converge(engine, options, name, service, now, log)
+            .map_err(|why| format!("Error response from daemon: {why}"))?;
+    }
+    Ok(())
+}
+
+fn converge(
+    engine: &mut Engine,
+    options: &Options,
+    name: &str,
+    service: &Service,
+    now: Timestamp,
+    log: &mut Vec<String>,
+) -> Result<(), String> {
+    let image = engine
+        .image(&service.image)
+        .ok_or_else(|| no_such_image(&service.image))?;
+    let (image_id, image_check) = (image.id.clone(), image.healthcheck);
+    let old = engine.containers.iter().find(|c| {
+        c.project() == Some(&options.project)
+            && c.service() == Some(name)
+            && c.labels
+                .get("com.docker.compose.oneoff")
+                .map(String::as_str)
+                != Some("True")
+    });
+    let Some(old) = old else {
+        let container = service
+            .container_name
+            .clone()
+            .unwrap_or_else(|| format!("{}-{name}-1", options.project));
+        let draft = draft(
+            options,
+            name,
+            service,
+            &container,
+            &image_id,
+            image_check,
+            now,
+        );
+        log.push(format!(" Container {container}  Creating"));
+        let id = engine.create(draft, now)?;
+        log.push(format!(" Container {container}  Created"));
+        return start(engine, &id, &container, now, log);
+    };
+    let (old_id, old_name) = (old.id.clone(), old.name.clone());
+    let same = old.labels.get("com.docker.compose.config-hash") == Some(&service.hash)
+        && old.image_id == image_id;
+    if same {
+        if old.running() {
+            log.push(format!(" Container {old_name}  Running"));
+            return Ok(());
+        }
+        return start(engine, &old_id, &old_name, now, log);
+    }
+    log.push(format!(" Container {old_name}  Recreate"));
+    let container = service
+        .container_name
+        .clone()
+        .unwrap_or_else(|| old_name.clone());
+    let temporary = format!("{}_{container}", &old_id[..12]);
+    let draft = draft(
+        options,
+        name,
+        service,
+        &temporary,
+        &image_id,
+        image_check,
+        now,
+    );
+    let id = engine.create(draft, now)?;
+    engine.stop(&old_id, now)?;
+    engine.remove(&old_id, false)?;
+    engine.container(&id)?.name.clone_from(&container);
+    log.push(format!(" Container {container}  Recreated"));
+    start(engine, &id, &container, now, log)
+}
+
+fn start(
+    engine: &mut Engine,
+    id: &str,
+    name: &str,
+    now: Timestamp,
+    log: &mut Vec<String>,
+) -> Result<(), String> {
+    log.push(format!(" Container {name}  Starting"));
+    engine.start(id, now)?;
+    log.push(format!(" Container {name}  Started"));
+    Ok(())
+}
+
+fn draft(
+    options: &Options,
+    name: &str,
+    service: &Service,
+    container: &str,
+    image_id: &str,
+    image_check: bool,
+    now: Timestamp,
+) -> Container {
+    let mut labels = service.labels.clone();
+    let mut label = |key: &str, value: &str| {
+        labels.insert(format!("com.docker.compose.{key}"), value.to_owned());
+    };
+    label("config-hash", &service.hash);
+    label("container-number", "1");
+    label("depends_on", &service.depends_on);
+    label("image", image_id);
+    label("oneoff", "False");
+    label("project", &options.project);
+    label("project.config_files", &options.file);
+    label("project.working_dir", &options.directory);
+    if !options.env_files.is_empty() {
+        label("project.environment_file", &options.env_files.join(","));
+    }
+    label("service", name);
+    label("version", COMPOSE_VERSION);
+    Container {
+        id: String::new(),
+        name: container.to_owned(),
+        labels,
+        image: service.image.clone(),
+        image_id: image_id.to_owned(),
+        status: Status::Created,
+        exit_code: 0,
+        created_at: now,
+        started_at: None,
+        finished_at: None,
+        restart_policy: service.restart.0.clone(),
+        restart_max: service.restart.1,
+        stopped_by_hand: false,
+        was_running: false,
+        restart_count: 0,
+        pid: 0,
+        binds: service.binds.clone(),
+        healthcheck: service.healthcheck.unwrap_or(image_check),
+        sick: None,
+        held_sick: false,
+        sees: None,
+    }
+}

@@ -1,0 +1,271 @@
+//! The port [`Host`] on a [`HostState`] itself, without folder, shell and agent: the host of the fast tests.
+//!
+//! It does what the scripts do, in the same order, and keeps what they keep.
+
+mod jobs;
+mod looks;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::files::MemoryFiles;
+use super::state::{HostContext, HostState};
+use crate::cloud::Clock;
+use crate::host::{Host, HostError, Job, JobFailure, JobState, LookRequest, MountRequest, Tag};
+use crate::model::{HostFacts, InstanceId, MountFacts};
+use crate::sandbox::fault::Faults;
+use crate::sandbox::latency::Latency;
+use crate::sandbox::registry::Registry;
+
+/// Where a host in memory lives.
+pub trait HostWorld: Send + Sync {
+    /// Works on a host, as its agent would.
+    ///
+    /// # Errors
+    /// [`HostError::Unreachable`] while the instance does not run or its agent is not online.
+    fn with_host<R>(
+        &self,
+        on: &InstanceId,
+        work: impl FnOnce(&mut HostContext<'_>) -> R,
+    ) -> Result<R, HostError>;
+}
+
+/// What a host in memory keeps over its boots.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryRecord {
+    /// Its files.
+    pub files: MemoryFiles,
+    /// Copies of compose files, by SHA-256 in hexadecimal.
+    pub kept: BTreeMap<String, String>,
+    /// Restart policies that quiesce changed, by container.
+    pub policies: BTreeMap<String, String>,
+    /// The sentinel, by file system (`local` is the folder under the mount point).
+    pub sentinels: BTreeMap<String, String>,
+    /// The highest fence and sequence number that was here.
+    pub last: Option<(u64, u64)>,
+    /// Jobs by `operation/fence/seq`.
+    jobs: BTreeMap<String, Record>,
+}
+
+/// A job that was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    /// The boot that it was started in: another boot has cut it off.
+    boot_id: String,
+    /// It ends then.
+    due: Timestamp,
+    /// The pull that is still to be done; nothing for work that was done at once.
+    pull: Option<crate::model::ImageRef>,
+    /// Its end, once it has one: None is well, Some is code and log.
+    failure: Option<(String, String)>,
+}
+
+/// The port over a world.
+#[derive(Debug)]
+pub struct MemoryHost<W>(pub Arc<W>);
+
+impl<W> Clone for MemoryHost<W> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[async_trait]
+impl<W: HostWorld + 'static> Host for MemoryHost<W> {
+    async fn look(&self, on: &InstanceId, ask: &LookRequest) -> Result<HostFacts, HostError> {
+        self.0.with_host(on, |at| {
+            at.settle();
+            at.host.finish_jobs(at.registry, at.faults, at.now);
+            looks::look(at, ask)
+        })?
+    }
+
+    async fn mount(
+        &self,
+        on: &InstanceId,
+        tag: Option<&Tag>,
+        ask: &MountRequest,
+    ) -> Result<MountFacts, HostError> {
+        self.0.with_host(on, |at| {
+            at.settle();
+            if let Some(tag) = tag {
+                at.host.memory.admit(tag)?;
+            }
+            Ok(looks::mount(at, tag.is_some(), ask))
+        })?
+    }
+
+    async fn start(&self, on: &InstanceId, tag: &Tag, job: &Job) -> Result<JobState, HostError> {
+        self.0.with_host(on, |at| {
+            at.settle();
+            at.host.finish_jobs(at.registry, at.faults, at.now);
+            at.host.memory.admit(tag)?;
+            if !at.host.memory.jobs.contains_key(&key(tag)) {
+                let record = jobs::start(at, job);
+                at.host.memory.jobs.insert(key(tag), record);
+                at.settle();
+                at.host.finish_jobs(at.registry, at.faults, at.now);
+            }
+            Ok(at.host.job(tag))
+        })?
+    }
+
+    async fn poll(&self, on: &InstanceId, tag: &Tag) -> Result<JobState, HostError> {
+        self.0.with_host(on, |at| {
+            at.settle();
+            at.host.finish_jobs(at.registry, at.faults, at.now);
+            at.host.job(tag)
+        })
+    }
+}
+
+fn key(tag: &Tag) -> String {
+    format!("{}/{}/{}", tag.operation, tag.fence, tag.seq)
+}
+
+impl MemoryRecord {
+    /// Lets a sender in, or refuses it: a lower fence, or a lower number of the same fence.
+    fn admit(&mut self, tag: &Tag) -> Result<(), HostError> {
+        let (fence, seq) = self.last.unwrap_or((0, 0));
+        if (tag.fence, tag.seq) < (fence, seq) {
+            return Err(HostError::Fenced {
+                ours: tag.fence,
+                seen: fence,
+            });
+        }
+        self.last = Some((tag.fence, tag.seq));
+        Ok(())
+    }
+}
+
+impl HostState {
+    /// Ends the jobs whose time has come.
+    fn finish_jobs(&mut self, registry: &mut Registry, faults: &mut Faults, now: Timestamp) {
+        let mut jobs = std::mem::take(&mut self.memory.jobs);
+        for record in jobs.values_mut() {
+            if record.boot_id == self.boot_id
+                && now >= record.due
+                && let Some(reference) = record.pull.take()
+            {
+                record.failure = jobs::pull(self, registry, faults, &reference).err();
+            }
+        }
+        self.memory.jobs = jobs;
+    }
+
+    fn job(&self, tag: &Tag) -> JobState {
+        match self.memory.jobs.get(&key(tag)) {
+            None => JobState::Unknown,
+            Some(Record {
+                pull: Some(_),
+                boot_id,
+                ..
+            }) if *boot_id != self.boot_id => JobState::Lost,
+            Some(Record {
+                pull: Some(reference),
+                ..
+            }) => JobState::Running(format!("pulling {reference}")),
+            Some(Record { failure: None, .. }) => JobState::Done,
+            Some(Record {
+                failure: Some((code, log)),
+                ..
+            }) => JobState::Failed(JobFailure {
+                code: code.clone(),
+                log: log.clone(),
+            }),
+        }
+    }
+}
+
+/// A world of one host, for tests of what stands above it.
+pub struct OneHost {
+    /// The instance.
+    pub id: InstanceId,
+    /// The host and what acts on it.
+    pub parts: Mutex<(HostState, Registry, Faults, Latency)>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl OneHost {
+    /// A host that runs the dev template since ten minutes, with this file system.
+    ///
+    /// # Errors
+    /// The template is wrong.
+    pub fn seeded(
+        id: InstanceId,
+        file_system: Option<&str>,
+        clock: Arc<dyn Clock>,
+    ) -> std::io::Result<Self> {
+        let mut parts = (
+            HostState::default(),
+            Registry::default(),
+            Faults::default(),
+            Latency::FAST,
+        );
+        let (host, registry, faults, latency) = &mut parts;
+        let mut at = HostContext {
+            host,
+            registry,
+            faults,
+            latency: *latency,
+            now: clock.now(),
+        };
+        seed_memory(
+            &mut at,
+            &super::Seed {
+                file_system,
+                ..super::Seed::default()
+            },
+        )?;
+        Ok(Self {
+            id,
+            parts: Mutex::new(parts),
+            clock,
+        })
+    }
+}
+
+/// [`super::seed_host`] with the files in the host's own record.
+///
+/// # Errors
+/// The template is wrong.
+pub fn seed_memory(at: &mut HostContext<'_>, seed: &super::Seed<'_>) -> std::io::Result<()> {
+    let mut files = std::mem::take(&mut at.host.memory.files);
+    let seeded = super::seed_host(at, &mut files, seed);
+    at.host.memory.files = files;
+    seeded
+}
+
+impl HostWorld for OneHost {
+    fn with_host<R>(
+        &self,
+        on: &InstanceId,
+        work: impl FnOnce(&mut HostContext<'_>) -> R,
+    ) -> Result<R, HostError> {
+        let mut parts = self
+            .parts
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (host, registry, faults, latency) = &mut *parts;
+        if *on != self.id || !host.powered {
+            return Err(HostError::Unreachable(format!("{on} is not running")));
+        }
+        let latency = *latency;
+        let now = self.clock.now();
+        Ok(work(&mut HostContext {
+            host,
+            registry,
+            faults,
+            latency,
+            now,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+//! Pull, quiesce and apply.
+
+use jiff::ToSpan;
+
+use super::Record;
+use crate::host::{ApplyJob, ApplyService, FileText, Job, QuiesceContainer};
+use crate::model::ImageRef;
+use crate::sandbox::fault::Faults;
+use crate::sandbox::host::docker::{Answer, docker};
+use crate::sandbox::host::files::{HostFiles, MemoryFiles};
+use crate::sandbox::host::state::{HostContext, HostState};
+use crate::sandbox::latency::Latency;
+use crate::sandbox::registry::{Registry, sha256_hex};
+
+/// A code and the end of the log.
+type Failure = (String, String);
+
+fn failure<T>(code: &str, log: impl Into<String>) -> Result<T, Failure> {
+    Err((code.to_owned(), log.into()))
+}
+
+pub(super) fn start(at: &mut HostContext<'_>, job: &Job) -> Record {
+    let mut record = Record {
+        boot_id: at.host.boot_id.clone(),
+        due: at.now,
+        pull: None,
+        failure: None,
+    };
+    match job {
+        Job::Pull { reference } => {
+            let ms = i64::try_from(at.latency.pull).unwrap_or(i64::MAX / 2);
+            record.due = at.now + ms.milliseconds();
+            record.pull = Some(reference.clone());
+        }
+        Job::Quiesce { containers } => record.failure = quiesce(at, containers).err(),
+        Job::Apply(job) => record.failure = apply(at, job).err(),
+    }
+    record
+}
+
+pub(super) fn pull(
+    host: &mut HostState,
+    registry: &mut Registry,
+    faults: &mut Faults,
+    reference: &ImageRef,
+) -> Result<(), Failure> {
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let mut at = HostContext {
+        host,
+        registry,
+        faults,
+        latency: Latency::FAST,
+        now,
+    };
+    let argv = ["pull".to_owned(), reference.to_string()];
+    let answer = docker(&mut at, &MemoryFiles::default(), &argv);
+    match answer.code {
+        0 => Ok(()),
+        _ if answer.stderr.contains("no space left") => failure("no_space", answer.stderr),
+        _ => failure("pull_failed", answer.stderr),
+    }
+}
+
+/// Runs docker on the host's own files.
+fn run(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
+    let argv: Vec<String> = argv.iter().map(|w| (*w).to_owned()).collect();
+    let files = std::mem::take(&mut at.host.memory.files);
+    let answer = docker(at, &files, &argv);
+    at.host.memory.files = files;
+    answer
+}
+
+fn must(at: &mut HostContext<'_>, code: &str, argv: &[&str]) -> Result<(), Failure> {
+    let answer = run(at, argv);
+    if answer.code == 0 {
+        Ok(())
+    } else {
+        failure(code, answer.stderr)
+    }
+}
+
+fn quiesce(at: &mut HostContext<'_>, containers: &[QuiesceContainer]) -> Result<(), Failure> {
+    for container in containers {
+        let policy = container.restart_policy.as_str();
+        let comes_back = policy == "always" || policy.starts_with("on-failure");
+        if comes_back && at.host.engine.container(&container.name).is_ok() {
+            let kept = at.host.memory.policies.entry(container.name.clone());
+            kept.or_insert_with(|| policy.to_owned());
+            must(
+                at,
+                "stop_failed",
+                &["update", "--restart=no", &container.name],
+            )?;
+        }
+    }
+    for container in containers {
+        if at.host.engine.container(&container.name).is_ok() {
+            must(at, "stop_failed", &["stop", &container.name])?;
+        }
+    }
+    Ok(())
+}
+
+fn apply(at: &mut HostContext<'_>, job: &ApplyJob) -> Result<(), Failure> {
+    let mut failed = match write_file(at, job) {
+        // On the way back what keeps its container comes up all the same: better than an outage.
+        Err(failed) if failed.0 == "file_changed" && job.text == FileText::Kept => Some(failed),
+        written => written.map(|()| None)?,
+    };
+    if job.start {
+        failed = start_services(at, job, failed).err();
+    }
+    let mut policies: Vec<(String, String)> = job
+        .policies
+        .iter()
+        .map(|c| (c.name.clone(), c.restart_policy.clone()))
+        .collect();
+    // What quiesce kept is more exact (on-failure:3), so it comes last.
+    policies.extend(std::mem::take(&mut at.host.memory.policies));
+    for (name, policy) in policies {
+        if at.host.engine.container(&name).is_ok() {
+            let put = must(
+                at,
+                "start_failed",
+                &["update", &format!("--restart={policy}"), &name],
+            );
+            failed = failed.or(put.err());
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// Compare and swap: the text there is the old one or already the new one, or somebody else changed it.
+fn write_file(at: &mut HostContext<'_>, job: &ApplyJob) -> Result<(), Failure> {
+    if job.text == FileText::Keep {
+        return set_tags(at, job);
+    }
+    let Ok(text) = at.host.memory.files.read(&job.file) else {
+        return failure("file_changed", format!("{} cannot be read", job.file));
+    };
+    let found = sha256_hex(&text);
+    if found != job.to_sha256 && found != job.from_sha256 {
+        let (expected, file) = (&job.from_sha256, &job.file);
+        return failure(
+            "file_changed",
+            format!("{file}: expected sha256 {expected}, found {found}"),
+        );
+    }
+    set_tags(at, job)?;
+    if found == job.to_sha256 {
+        return Ok(());
+    }
+    let new = match &job.text {
+        FileText::Keep => text.clone(),
+        FileText::New(text) => text.expose().to_owned(),
+        FileText::Kept => match at.host.memory.kept.get(&job.to_sha256) {
+            Some(text) => text.clone(),
+            None => return failure("no_backup", format!("no copy of {} is kept", job.to_sha256)),
+        },
+    };
+    if sha256_hex(&new) != job.to_sha256 {
+        return failure(
+            "bad_compose",
+            format!("the text does not have the sum {}", job.to_sha256),
+        );
+    }
+    at.host.memory.kept.insert(found, text.clone());
+    let written = at.host.memory.files.write(&job.file, &new);
+    written.map_err(|e| ("no_space".to_owned(), e.to_string()))?;
+    let checked = run(at, &compose(job, &["config", "-q"]));
+    if checked.code != 0 {
+        let back = at.host.memory.files.write(&job.file, &text);
+        back.map_err(|e| ("no_space".to_owned(), e.to_string()))?;
+        return failure("bad_compose", checked.stderr);
+    }
+    Ok(())
+}
+
+fn compose<'a>(job: &'a ApplyJob, command: &[&'a str]) -> Vec<&'a str> {
+    let directory = job.file.rsplit_once('/').map_or("/", |(folder, _)| folder);
+    let mut argv = vec![
+        "compose",
+        "-p",
+        &job.project,
+        "--project-directory",
+        directory,
+        "-f",
+        &job.file,
+    ];
+    for file in &job.env_files {
+        argv.extend(["--env-file", file]);
+    }
+    argv.extend(command);
+    argv
+}
+
+fn set_tags(at: &mut HostContext<'_>, job: &ApplyJob) -> Result<(), Failure> {
+    for tag in &job.tags {
+        must(
+            at,
+            "tag_failed",
+            &["tag", tag.id.as_str(), tag.reference.as_str()],
+        )?;
+    }
+    Ok(())
+}
+
+fn start_services(
+    at: &mut HostContext<'_>,
+    job: &ApplyJob,
+    mut failed: Option<Failure>,
+) -> Result<(), Failure> {
+    for service in &job.services {
+        let here = at
+            .host
+            .engine
+            .containers
+            .iter()
+            .find(|c| c.name == service.container);
+        let kept = here.filter(|c| c.image_id == service.image_id.as_str());
+        if let Some(container) = kept {
+            let name = container.name.clone();
+            failed = failed.or(must(at, "start_failed", &["start", &name]).err());
+        } else if failed.is_none() {
+            // After a failure nothing more is made anew, but what keeps its container still comes up.
+            failed = up_one(at, job, service).err();
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+fn up_one(at: &mut HostContext<'_>, job: &ApplyJob, service: &ApplyService) -> Result<(), Failure> {
+    let name = service.service.as_str();
+    let up = [
+        "up",
+        "-d",
+        "--no-deps",
+        "--pull",
+        "never",
+        "--no-build",
+        name,
+    ];
+    must(at, "up_failed", &compose(job, &up))?;
+    let runs = at.host.engine.containers.iter().find(|c| {
+        c.project() == Some(job.project.as_str()) && c.service() == Some(name) && c.running()
+    });
+    match runs {
+        Some(container) if container.image_id == service.image_id.as_str() => Ok(()),
+        other => {
+            let found = other.map_or("nothing", |c| c.image_id.as_str());
+            let expected = &service.image_id;
+            failure(
+                "up_failed",
+                format!("{name}: runs {found}, expected {expected}"),
+            )
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `look` and `mount`.
+
+use std::collections::BTreeMap;
+
+use crate::host::{HostError, LookRequest, MountRequest};
+use crate::model::{
+    BindFacts, ContainerFacts, HostFacts, ImageFacts, MountFacts, ProjectFacts, Secret, SeenInside,
+    ServiceName, Sha256Id,
+};
+use crate::sandbox::host::docker::{COMPOSE_VERSION, Container, DOCKER_VERSION};
+use crate::sandbox::host::files::HostFiles;
+use crate::sandbox::host::mounts::MountKind;
+use crate::sandbox::host::state::{HostContext, HostState};
+use crate::sandbox::registry::sha256_hex;
+
+pub(super) fn look(at: &HostContext<'_>, ask: &LookRequest) -> Result<HostFacts, HostError> {
+    let host = &at.host;
+    let mut facts = HostFacts {
+        boot_id: host.boot_id.clone(),
+        machine: host.machine.clone(),
+        docker: String::new(),
+        compose: None,
+        disk_free: 0,
+        projects: Vec::new(),
+        other_containers: Vec::new(),
+        mount: None,
+        images: BTreeMap::new(),
+    };
+    if ask.only_boot {
+        return Ok(facts);
+    }
+    if !host.docker_active {
+        return Err(HostError::Script {
+            verb: "look",
+            code: "docker_down".to_owned(),
+            message: "docker.service is inactive".to_owned(),
+        });
+    }
+    facts.docker = DOCKER_VERSION.to_owned();
+    facts.compose = Some(COMPOSE_VERSION.to_owned());
+    facts.disk_free = host.disk_free;
+    let mut projects: BTreeMap<&str, ProjectFacts> = BTreeMap::new();
+    for container in &host.engine.containers {
+        match (container.project(), container_facts(at, container)) {
+            (Some(name), Some(found)) => projects
+                .entry(name)
+                .or_insert_with(|| project(host, name, container))
+                .containers
+                .push(found),
+            _ => facts.other_containers.push(container.name.clone()),
+        }
+    }
+    facts.projects = projects.into_values().collect();
+    facts.mount = ask.mount_point.as_deref().map(|point| passive(host, point));
+    for reference in &ask.images {
+        if let Some(image) = host.engine.image(reference.as_str())
+            && let Ok(id) = Sha256Id::new(image.id.as_str())
+        {
+            let image = ImageFacts {
+                id,
+                digests: image.digests.clone(),
+                architecture: image.architecture.clone(),
+            };
+            facts.images.insert(reference.normalized(), image);
+        }
+    }
+    Ok(facts)
+}
+
+fn project(host: &HostState, name: &str, container: &Container) -> ProjectFacts {
+    let label = |key: &str| {
+        let value = container
+            .labels
+            .get(&format!("com.docker.compose.project.{key}"));
+        value.cloned().unwrap_or_default()
+    };
+    let list = |text: String| -> Vec<String> {
+        text.split(',')
+            .filter(|p| !p.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let files = list(label("config_files"));
+    let text = match files.as_slice() {
+        [only] => host.memory.files.read(only).ok(),
+        _ => None,
+    };
+    ProjectFacts {
+        name: name.to_owned(),
+        files,
+        working_dir: label("working_dir"),
+        env_files: list(label("environment_file")),
+        sha256: text.as_ref().map(sha256_hex),
+        text: text.map(Secret::new),
+        containers: Vec::new(),
+    }
+}
+
+fn container_facts(at: &HostContext<'_>, container: &Container) -> Option<ContainerFacts> {
+    let label = |key: &str| container.labels.get(&format!("com.docker.compose.{key}"));
+    let digests = at
+        .host
+        .engine
+        .image(&container.image_id)
+        .map(|i| i.digests.clone());
+    let depends_on = label("depends_on").map_or("", String::as_str);
+    Some(ContainerFacts {
+        service: ServiceName::new(container.service()?).ok()?,
+        name: container.name.clone(),
+        id: container.id.clone(),
+        image: container.image.clone(),
+        image_id: Sha256Id::new(container.image_id.as_str()).ok()?,
+        digests: digests.unwrap_or_default(),
+        status: container.status.as_str().to_owned(),
+        exit_code: container.exit_code,
+        health: container.health(&at.latency, at.now).map(str::to_owned),
+        restarts: container.restart_count,
+        started_at: container
+            .started_at
+            .map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |t| t.to_string()),
+        restart_policy: container.restart_policy.clone(),
+        pid: container.pid,
+        binds: container
+            .binds
+            .iter()
+            .filter(|bind| bind.kind == "bind")
+            .map(|bind| BindFacts {
+                source: bind.source.clone(),
+                destination: bind.destination.clone(),
+            })
+            .collect(),
+        depends_on: depends_on
+            .split(',')
+            .filter_map(|one| one.split(':').next())
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        one_off: label("oneoff").map(String::as_str) == Some("True"),
+        health_log: container.health_log(&at.latency, at.now),
+    })
+}
+
+/// What can be seen of a mount without the sentinel.
+fn passive(host: &HostState, point: &str) -> MountFacts {
+    let ours = host.efs.as_ref().filter(|efs| efs.point == point);
+    let mut seen_inside = Vec::new();
+    for container in host.engine.containers.iter().filter(|c| c.running()) {
+        for bind in container.binds.iter().filter(|bind| {
+            let rest = bind.source.strip_prefix(point);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }) {
+            seen_inside.push(SeenInside {
+                container: container.name.clone(),
+                destination: bind.destination.clone(),
+                mountinfo: Some(host.line_inside(container, bind, 610)),
+            });
+        }
+    }
+    let fstab = host.fstab();
+    MountFacts {
+        unmounted: Some(Vec::new()),
+        point: point.to_owned(),
+        mountinfo: host.mountinfo_at(point),
+        fstab: fstab
+            .lines()
+            .filter(|line| line.split_whitespace().nth(1) == Some(point))
+            .map(str::to_owned)
+            .collect(),
+        docker_requires: Some(host.docker_requires.clone()),
+        efs_state_files: host.efs_state_files(),
+        stat: match ours {
+            Some(_) if host.mount == MountKind::Hang => "hangs".to_owned(),
+            _ => "answered".to_owned(),
+        },
+        sentinel: String::new(),
+        sentinel_written: false,
+        seen_inside,
+    }
+}
+
+pub(super) fn mount(at: &mut HostContext<'_>, write: bool, ask: &MountRequest) -> MountFacts {
+    let mut facts = passive(at.host, &ask.point);
+    let kind = at.host.mount;
+    let place = match &at.host.efs {
+        Some(efs) if efs.point == ask.point => efs.present_id(kind).unwrap_or("local").to_owned(),
+        _ => "local".to_owned(),
+    };
+    let sentinels = &mut at.host.memory.sentinels;
+    if kind == MountKind::Hang {
+        facts.sentinel = "hangs".to_owned();
+        return facts;
+    }
+    if write && facts.mountinfo.is_none() {
+        facts.sentinel = "error: not mounted".to_owned();
+        return facts;
+    }
+    if write && kind == MountKind::Readonly {
+        facts.sentinel = "error: Read-only file system".to_owned();
+        return facts;
+    }
+    if write {
+        sentinels.insert(place.clone(), ask.token.clone());
+        facts.sentinel_written = true;
+    }
+    let present = if sentinels.contains_key(&place) {
+        "ok"
+    } else {
+        "none"
+    };
+    facts.sentinel = present.to_owned();
+    facts
+}

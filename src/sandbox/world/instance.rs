@@ -1,0 +1,251 @@
+//! An instance: what EC2 knows of it, and when the next thing happens to it.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::cloud::StatusChecks;
+use crate::model::{InstanceFacts, InstanceId, InstanceType, RunState, Timestamp};
+
+/// How often the agent pings while it is there (Systems Manager User Guide: every five minutes).
+const PING_EVERY_S: i64 = 300;
+
+/// An EC2 instance. The plain fields are facts that a test may set before it begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// `InstanceId`.
+    pub id: InstanceId,
+    /// `InstanceType`.
+    pub instance_type: InstanceType,
+    /// `State`.
+    pub state: RunState,
+    /// When the present transition ends (pending, stopping, shutting-down), or a terminated instance is
+    /// forgotten. None: it stays as it is.
+    pub due_at: Option<Timestamp>,
+    /// With this the start ends in `stopped` instead of `running`.
+    pub start_will_fail: Option<StateReason>,
+    /// `StateReason`.
+    pub state_reason: Option<StateReason>,
+    /// `StateTransitionReason`, empty where nobody asked for the state.
+    pub transition_reason: String,
+    /// `LaunchTime`: launched or last started.
+    pub launched_at: Timestamp,
+    /// Since when it is `running`.
+    pub running_since: Option<Timestamp>,
+    /// When its status checks are (or were) decided after the start.
+    pub checked_at: Option<Timestamp>,
+    /// From when the agent is online; None while the instance is not running.
+    pub agent_at: Option<Timestamp>,
+    /// The last ping of the agent before it went away; None: it was never registered.
+    pub last_ping: Option<Timestamp>,
+    /// Whether an agent is installed that can reach Systems Manager.
+    pub agent_installed: bool,
+    /// `ImageId`.
+    pub image_id: String,
+    /// `Architecture`.
+    pub architecture: String,
+    /// `VirtualizationType`.
+    pub virtualization: String,
+    /// `CurrentInstanceBootMode`.
+    pub boot_mode: String,
+    /// `RootDeviceType`.
+    pub root_device_type: String,
+    /// `RootDeviceName`.
+    pub root_device_name: String,
+    /// `EnaSupport`.
+    pub ena_support: bool,
+    /// `EbsOptimized`.
+    pub ebs_optimized: bool,
+    /// `BlockDeviceMappings`.
+    pub volumes: Vec<Volume>,
+    /// `NetworkInterfaces`, the primary one first.
+    pub interfaces: Vec<Interface>,
+    /// `InstanceLifecycle` is spot, and of which kind.
+    pub spot: Option<Spot>,
+    /// `HibernationOptions.Configured`.
+    pub hibernation: bool,
+    /// Attribute `disableApiStop`.
+    pub stop_protection: bool,
+    /// Attribute `disableApiTermination`.
+    pub termination_protection: bool,
+    /// `Operator.Principal`: managed by a service provider.
+    pub operator: Option<String>,
+    /// The system on it ignores the ACPI shutdown: only a forced stop gets it out of `stopping`.
+    pub ignores_shutdown: bool,
+    /// Its instance status check fails.
+    pub impaired: bool,
+    /// Its Auto Scaling group is suspended or has it in standby, so that a stop does not replace it.
+    pub auto_scaling_standby: bool,
+    /// `Placement.Tenancy`.
+    pub tenancy: String,
+    /// `Placement.AvailabilityZone`.
+    pub zone: String,
+    /// `VpcId`.
+    pub vpc_id: String,
+    /// `SubnetId`.
+    pub subnet_id: String,
+    /// `KeyName`.
+    pub key_name: Option<String>,
+    /// Attribute `userData`, in base64.
+    pub user_data: Option<String>,
+    /// Its public IPv4 address while it has an automatic one.
+    pub public_ip: Option<String>,
+    /// The Elastic IP that is attached; it survives a stop.
+    pub elastic_ip: Option<ElasticIp>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// `StateReason`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateReason {
+    /// Such as `Server.InsufficientInstanceCapacity`.
+    pub code: String,
+    /// In words.
+    pub message: String,
+}
+
+/// How long a Spot request lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spot {
+    /// The instance cannot be stopped.
+    OneTime,
+    /// It can.
+    Persistent,
+}
+
+/// An attached EBS volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// `VolumeId`.
+    pub id: String,
+    /// `DeviceName`.
+    pub device: String,
+    /// Size in GiB.
+    pub size_gib: u32,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// An attached network interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// `NetworkInterfaceId`.
+    pub id: String,
+    /// Its private IPv4 address.
+    pub private_ip: String,
+}
+
+/// An Elastic IP that is attached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElasticIp {
+    /// The address.
+    pub address: String,
+    /// `AllocationId`.
+    pub allocation_id: String,
+    /// `AssociationId`.
+    pub association_id: String,
+}
+
+impl Instance {
+    /// The address it is reached at from outside now.
+    pub fn address(&self) -> Option<&str> {
+        self.elastic_ip
+            .as_ref()
+            .map(|e| e.address.as_str())
+            .or(self.public_ip.as_deref())
+    }
+
+    /// The Auto Scaling group it belongs to: the tag that only AWS can set.
+    pub fn auto_scaling_group(&self) -> Option<&str> {
+        self.tags
+            .get("aws:autoscaling:groupName")
+            .map(String::as_str)
+    }
+
+    /// Whether the agent takes commands.
+    pub fn agent_online(&self, now: Timestamp) -> bool {
+        self.agent_installed
+            && self.state == RunState::Running
+            && self.agent_at.is_some_and(|at| at <= now)
+    }
+
+    /// `LastPingDateTime`: while online every five minutes since the agent came up, else the last one
+    /// before it went.
+    pub fn last_ping(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.agent_at {
+            Some(at) if self.agent_online(now) => {
+                let since = now.duration_since(at).as_secs();
+                Some(at + SignedDuration::from_secs(since - since % PING_EVERY_S))
+            }
+            _ => self.last_ping,
+        }
+    }
+
+    /// `PingStatus`, or None while the agent never registered. Systems Manager notices a silent agent only
+    /// when a ping is missing: right after a stop, and after the start that follows, it still says `Online`.
+    pub fn ping_status(&self, now: Timestamp) -> Option<&'static str> {
+        let last = self.last_ping(now)?;
+        let silent = now.duration_since(last).as_secs();
+        Some(if self.agent_online(now) || silent < PING_EVERY_S {
+            "Online"
+        } else {
+            "ConnectionLost"
+        })
+    }
+
+    /// The two status checks.
+    pub fn status_checks(&self, now: Timestamp) -> StatusChecks {
+        let (instance, system) = match (self.state, self.checked_at) {
+            (RunState::Running, Some(at)) if at <= now => {
+                (if self.impaired { "impaired" } else { "ok" }, "ok")
+            }
+            (RunState::Running | RunState::Pending, _) => ("initializing", "initializing"),
+            _ => ("not-applicable", "not-applicable"),
+        };
+        StatusChecks {
+            instance: instance.into(),
+            system: system.into(),
+        }
+    }
+
+    /// `DescribeInstances` in the nouns of the program.
+    pub fn facts(&self, account: &str, region: &str) -> InstanceFacts {
+        InstanceFacts {
+            id: self.id.clone(),
+            account: account.to_owned(),
+            region: region.to_owned(),
+            zone: self.zone.clone(),
+            instance_type: self.instance_type.clone(),
+            state: self.state,
+            state_reason: self
+                .state_reason
+                .as_ref()
+                .map(|r| format!("{}: {}", r.code, r.message)),
+            architecture: self.architecture.clone(),
+            virtualization: self.virtualization.clone(),
+            boot_mode: Some(self.boot_mode.clone()),
+            root_device_type: self.root_device_type.clone(),
+            ena_support: self.ena_support,
+            ebs_optimized: self.ebs_optimized,
+            network_interfaces: count(self.interfaces.len()),
+            volumes: count(self.volumes.len()),
+            spot: self.spot.is_some(),
+            hibernation: self.hibernation,
+            stop_protection: Some(self.stop_protection),
+            auto_scaling_group: self.auto_scaling_group().map(str::to_owned),
+            operator_managed: self.operator.is_some(),
+            tenancy: self.tenancy.clone(),
+            public_ip: self.address().map(str::to_owned),
+            elastic_ip: self.elastic_ip.is_some(),
+            private_ip: self.interfaces.first().map(|i| i.private_ip.clone()),
+            launched_at: Some(self.launched_at),
+        }
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
