@@ -1,2 +1,5 @@
 //! The thin binary.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    geusemaker::cli::main()
+}

@@ -1,0 +1,83 @@
+//! `rollback NAME`: back to a state that was seen.
+
+use std::collections::BTreeSet;
+
+use super::update::AskArgs;
+use super::{App, change, value, world};
+use crate::model::{
+    ChangeOptions, DeploymentName, GateSettings, RollbackRequest, ServiceName, SnapshotId,
+};
+use crate::orchestrator;
+use crate::report::{CommandError, Reply};
+
+/// Go back to the state before the last change, type and images
+///
+/// Without --to, that is the snapshot of the newest operation that changed something; so a second
+/// rollback is a redo.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  geusemaker rollback my-dev-stack
+  geusemaker rollback my-dev-stack --services n8n,qdrant --dry-run")]
+pub struct RollbackArgs {
+    /// The deployment
+    #[arg(value_name = "NAME", value_parser = value::name::<DeploymentName>)]
+    pub name: DeploymentName,
+
+    /// The snapshot to go back to; `history` lists them
+    #[arg(long, value_name = "SNAPSHOT", value_parser = value::name::<SnapshotId>)]
+    pub to: Option<SnapshotId>,
+
+    /// Only the images of these services, and not the type
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = value::name::<ServiceName>)]
+    pub services: Option<Vec<ServiceName>>,
+
+    /// The flags of a command that asks.
+    #[command(flatten)]
+    pub ask: AskArgs,
+}
+
+impl RollbackArgs {
+    /// What clap cannot check by itself.
+    pub(super) fn check(&self) -> Result<(), clap::Error> {
+        let mut seen = BTreeSet::new();
+        for service in self.services.iter().flatten() {
+            if !seen.insert(service) {
+                let message = format!("--services names the service '{service}' twice");
+                return Err(change::usage(&["rollback"], &message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The request, with the world's own defaults for the gate.
+    pub fn request(&self, gate: GateSettings) -> RollbackRequest {
+        RollbackRequest {
+            deployment: self.name.clone(),
+            to: self.to.clone(),
+            services: self.services.clone(),
+            options: ChangeOptions {
+                force: self.ask.force,
+                dry_run: self.ask.dry_run,
+                no_rollback: false,
+                gate,
+            },
+        }
+    }
+
+    pub(super) async fn run(&self, app: &App) -> Result<Reply, CommandError> {
+        let world = world::of(app, &self.name).await?;
+        let request = self.request(world.default_gate);
+        change::not_held(&world, &self.name)?;
+        let prepared = orchestrator::prepare_rollback(&world, &request).await?;
+        Ok(change::go(
+            app,
+            &world,
+            prepared,
+            "rollback",
+            &self.name,
+            &request.options,
+        )
+        .await)
+    }
+}

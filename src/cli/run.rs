@@ -1,0 +1,194 @@
+//! From the command line to the exit code.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use super::app::{App, printing};
+use super::confirm::Terminal;
+use super::env::Env;
+use super::world::{self, Hidden};
+use super::{Cli, Command, usage};
+use crate::report::{Body, CommandError, OutputFormat, Printing, Reply, Words, print};
+
+/// The program: reads the command line and the environment, answers the exit code.
+pub fn main() -> ExitCode {
+    let argv: Vec<OsString> = std::env::args_os().collect();
+    ExitCode::from(run(&argv, &Env::read()))
+}
+
+fn run(argv: &[OsString], env: &Env) -> u8 {
+    // Not clap's: a `docker` takes docker's own flags.
+    match argv.get(1).and_then(|word| word.to_str()) {
+        Some("sandbox-agent") => return world::hidden(Hidden::Agent, &argv[2..]),
+        Some("sandbox-docker") => return world::hidden(Hidden::Docker, &argv[2..]),
+        _ => {}
+    }
+    let cli = match Cli::try_parse_from(argv).and_then(checked) {
+        Ok(cli) => cli,
+        Err(error) => return not_parsed(argv, env, error),
+    };
+    let printing = printing(&cli.globals, env);
+    let Some(command) = cli.command else {
+        return no_command(&printing);
+    };
+    // What a package installs needs neither a home nor settings.
+    let command = match command {
+        Command::Completions(args) => return finish(&args.run(), &printing),
+        Command::Man(args) => return finish(&args.run(), &printing),
+        command => command,
+    };
+    let mut app = match App::new(&cli.globals, env, Box::new(Terminal)) {
+        Ok(app) => app,
+        Err(error) => return finish(&command.reply().failed(error), &printing),
+    };
+    let blank = command.reply();
+    let result = match command {
+        Command::List(args) => args.run(&app),
+        Command::Inspect(args) => args.run(&app),
+        Command::History(args) => args.run(&app),
+        waits => {
+            app.start_logging(&cli.globals);
+            on_runtime(waits, &app)
+        }
+    };
+    finish(
+        &result.unwrap_or_else(|error| blank.failed(error)),
+        &printing,
+    )
+}
+
+/// The commands that wait for somebody.
+fn on_runtime(command: Command, app: &App) -> Result<Reply, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            CommandError::failed("internal", "the runtime could not be started").because(error)
+        })?;
+    runtime.block_on(async {
+        match command {
+            Command::Update(args) => args.run(app).await,
+            Command::Rollback(args) => args.run(app).await,
+            Command::Resume(args) => args.run(app).await,
+            Command::Adopt(args) => args.run(app).await,
+            Command::Status(args) => args.run(app).await,
+            Command::Sandbox(args) => args.run(app).await,
+            Command::List(args) => args.run(app),
+            Command::Inspect(args) => args.run(app),
+            Command::History(args) => args.run(app),
+            Command::Completions(args) => Ok(args.run()),
+            Command::Man(args) => Ok(args.run()),
+        }
+    })
+}
+
+impl Command {
+    /// An empty reply of this command.
+    fn reply(&self) -> Reply {
+        match self {
+            Self::Update(args) => Reply::new("update").of(&args.name),
+            Self::Rollback(args) => Reply::new("rollback").of(&args.name),
+            Self::Resume(args) => Reply::new("resume").of(&args.name),
+            Self::Adopt(args) => Reply::new("adopt").of(&args.name),
+            Self::Status(args) => Reply::new("status").of(&args.name),
+            Self::Inspect(args) => Reply::new("inspect").of(&args.name),
+            Self::History(args) => Reply::new("history").of(&args.name),
+            Self::List(_) => Reply::new("list"),
+            Self::Sandbox(_) => Reply::new("sandbox"),
+            Self::Completions(_) => Reply::new("completions"),
+            Self::Man(_) => Reply::new("man"),
+        }
+    }
+}
+
+/// What clap cannot check by itself.
+fn checked(cli: Cli) -> Result<Cli, clap::Error> {
+    match &cli.command {
+        Some(Command::Update(args)) => args.check()?,
+        Some(Command::Rollback(args)) => args.check()?,
+        Some(Command::Sandbox(args)) => args.check()?,
+        _ => {}
+    }
+    Ok(cli)
+}
+
+/// `--help`, `--version`, or a usage error.
+fn not_parsed(argv: &[OsString], env: &Env, error: clap::Error) -> u8 {
+    if usage::is_text(&error) && !error.use_stderr() {
+        return written(
+            std::io::stdout().write_all(error.render().to_string().as_bytes()),
+            0,
+        );
+    }
+    let error = usage::clean(error);
+    let rendered = error.render().to_string();
+    let format = usage::format(argv);
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let text = if terminal && !env.no_color && !env.dumb {
+        error.render().ansi().to_string()
+    } else {
+        rendered.clone()
+    };
+    let _ = std::io::stderr().write_all(text.as_bytes());
+    let failed = CommandError::usage(usage::message(&rendered));
+    let reply = Reply::new(&usage::command(argv)).failed(failed).said();
+    finish(
+        &reply,
+        &Printing {
+            format,
+            color_out: false,
+            color_err: false,
+            quiet: false,
+            words: Words::default(),
+        },
+    )
+}
+
+/// Without a command: the help.
+fn no_command(printing: &Printing) -> u8 {
+    let mut help = Vec::new();
+    let styled = Cli::command().render_help();
+    if printing.color_out {
+        help.extend(styled.ansi().to_string().bytes());
+    } else {
+        help.extend(styled.to_string().bytes());
+    }
+    if printing.format == OutputFormat::Text {
+        return written(std::io::stdout().write_all(&help), 0);
+    }
+    let text = String::from_utf8_lossy(&help).into_owned();
+    finish(
+        &Reply::new("help").body(Body::Raw { key: "help", text }),
+        printing,
+    )
+}
+
+/// Prints the reply, and answers its exit code.
+fn finish(reply: &Reply, printing: &Printing) -> u8 {
+    let code = reply.outcome.exit_code();
+    let result = print(
+        reply,
+        printing,
+        &mut std::io::stdout(),
+        &mut std::io::stderr(),
+    );
+    written(result, code)
+}
+
+/// A reader that went away is fine (`| head`); a result that could not be written is not.
+fn written(result: std::io::Result<()>, code: u8) -> u8 {
+    match result {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let _ = writeln!(
+                std::io::stderr(),
+                "error: the result cannot be written to stdout: {error}"
+            );
+            if code == 0 { 1 } else { code }
+        }
+        _ => code,
+    }
+}

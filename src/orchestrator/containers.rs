@@ -1,0 +1,434 @@
+//! Apply and verify: the container service's two halves, and what is read back at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::failure::{fails, from_cloud, from_instance};
+use super::perform::Performer;
+use crate::containers::set_images;
+use crate::efs;
+use crate::health::{Gate, Verdict};
+use crate::host::{ApplyJob, ApplyService, FileText, Job, LookRequest};
+use crate::journal::{Evidence, Failure};
+use crate::model::{
+    Colour, ContainerFacts, HostFacts, ImageRef, InstanceId, ProjectFacts, Secret, ServiceName,
+};
+use crate::plan::{ApplyImages, CheckStatus, PlannedImage, VerifyHealth, first_digest, sha256_hex};
+use crate::report::Verified;
+
+impl Performer<'_> {
+    fn project<'f>(&self, facts: &'f HostFacts) -> Result<&'f ProjectFacts, Failure> {
+        let name = &self.deployment.compose.project;
+        facts
+            .projects
+            .iter()
+            .find(|p| p.name == *name)
+            .ok_or_else(|| {
+                fails(
+                    "project_gone",
+                    format!("no container of the compose project {name} is on the host"),
+                )
+            })
+    }
+
+    pub(super) async fn apply(
+        &self,
+        on: &InstanceId,
+        apply: &ApplyImages,
+    ) -> Result<Evidence, Failure> {
+        let ask = LookRequest {
+            images: apply.tags.iter().map(|t| t.reference.clone()).collect(),
+            ..LookRequest::default()
+        };
+        let facts = self.look(on, &ask).await?;
+        let services = self.targets(apply)?;
+        if self.is_so(&facts, apply, &services, false) {
+            return Ok(Evidence {
+                already: true,
+                ..Evidence::default()
+            });
+        }
+        let job = Job::Apply(Box::new(ApplyJob {
+            project: apply.project.clone(),
+            file: apply.file.clone(),
+            env_files: apply.env_files.clone(),
+            text: self.text(&facts, apply)?,
+            from_sha256: apply.from_sha256.clone(),
+            to_sha256: apply.to_sha256.clone(),
+            tags: apply.tags.clone(),
+            services: services.clone(),
+            policies: apply.policies.clone(),
+            start: apply.start,
+        }));
+        self.job(on, "apply_images", &job, self.world.limits.apply)
+            .await?;
+        let facts = self.look(on, &ask).await?;
+        if self.is_so(&facts, apply, &services, true) {
+            return Ok(Evidence::default());
+        }
+        Err(fails(
+            "apply_images",
+            "the host said done, and the containers or the file are not as they should be",
+        ))
+    }
+
+    /// The services with the images that they are to run: from the plan, or from the pull.
+    fn targets(&self, apply: &ApplyImages) -> Result<Vec<ApplyService>, Failure> {
+        let pulled = self.pulled();
+        apply
+            .services
+            .iter()
+            .map(|target| {
+                let id = target
+                    .id
+                    .as_ref()
+                    .or_else(|| pulled.get(&target.service).map(|p| &p.id));
+                let image_id = id.ok_or_else(|| {
+                    fails(
+                        "image_unknown",
+                        format!("{} was not pulled in this operation", target.reference),
+                    )
+                })?;
+                Ok(ApplyService {
+                    service: target.service.clone(),
+                    container: target.container.clone(),
+                    image_id: image_id.clone(),
+                })
+            })
+            .collect()
+    }
+
+    /// The file says so, and exactly these services run these images. `done`: this is the look after the
+    /// job, where a one-shot may have ended well already.
+    fn is_so(
+        &self,
+        facts: &HostFacts,
+        apply: &ApplyImages,
+        services: &[ApplyService],
+        done: bool,
+    ) -> bool {
+        let Ok(project) = self.project(facts) else {
+            return false;
+        };
+        if project.sha256.as_deref() != Some(apply.to_sha256.as_str()) && !apply.keeps_file() {
+            return false;
+        }
+        if !apply.start {
+            return true;
+        }
+        let containers = || project.containers.iter().filter(|c| !c.one_off);
+        let tags = apply.tags.iter().all(|t| {
+            let found = facts.images.get(&t.reference.normalized());
+            found.is_some_and(|found| found.id == t.id)
+        });
+        let policies = apply.policies.iter().all(|p| {
+            let container = containers().find(|c| c.name == p.name);
+            container.is_none_or(|c| c.restart_policy == p.restart_policy)
+        });
+        let there = |s: &ApplyService| {
+            let up = |c: &ContainerFacts| c.running() || (done && c.colour() == Colour::Finished);
+            let alone = services
+                .iter()
+                .filter(|other| other.service == s.service)
+                .count()
+                == 1;
+            // By name, so that each replica counts; a container that was made anew may have another one.
+            let mine =
+                |c: &&ContainerFacts| c.name == s.container || (alone && c.service == s.service);
+            containers()
+                .filter(mine)
+                .any(|c| c.image_id == s.image_id && up(c))
+        };
+        tags && policies && services.iter().all(there)
+    }
+
+    fn text(&self, facts: &HostFacts, apply: &ApplyImages) -> Result<FileText, Failure> {
+        if apply.keeps_file() {
+            return Ok(FileText::Keep);
+        }
+        if apply.back {
+            return Ok(FileText::Kept);
+        }
+        let project = self.project(facts)?;
+        let (Some(text), Some(sha)) = (&project.text, &project.sha256) else {
+            return Err(fails(
+                "compose_unreadable",
+                format!("{} cannot be read on the host", apply.file),
+            ));
+        };
+        if *sha == apply.to_sha256 {
+            return Ok(FileText::New(text.clone()));
+        }
+        if *sha != apply.from_sha256 {
+            return Err(fails(
+                "file_changed",
+                format!(
+                    "{} was changed by somebody else since the plan was made",
+                    apply.file
+                ),
+            ));
+        }
+        let wanted: BTreeMap<ServiceName, ImageRef> = apply
+            .edits
+            .iter()
+            .map(|(service, edit)| (service.clone(), edit.to.clone()))
+            .collect();
+        let after =
+            set_images(text.expose(), &wanted).map_err(|e| fails("compose_edit", e.to_string()))?;
+        if sha256_hex(&after) != apply.to_sha256 {
+            return Err(fails(
+                "compose_edit",
+                "the edited compose file is not the one that was planned",
+            ));
+        }
+        Ok(FileText::New(Secret::new(after)))
+    }
+
+    pub(super) async fn verify(
+        &self,
+        on: &InstanceId,
+        verify: &VerifyHealth,
+    ) -> Result<Evidence, Failure> {
+        let mut warnings = Vec::new();
+        let mut green_at = None;
+        let mut facts = None;
+        if verify.host {
+            let (seen, at, still_red) = self.gate(on, verify).await?;
+            warnings.extend(
+                still_red
+                    .iter()
+                    .map(|s| format!("{s} was not green before, and is not now")),
+            );
+            let ended = |s: &&ServiceName| {
+                seen.iter()
+                    .any(|c| c.service == **s && c.colour() == Colour::Finished)
+            };
+            warnings.extend(
+                verify
+                    .must
+                    .iter()
+                    .filter(ended)
+                    .map(|s| format!("{s} ended by itself, with code 0")),
+            );
+            green_at = Some(at);
+            self.service_checks(on).await?;
+            // The checks may have taken minutes: what is reported is what is seen now.
+            let ask = LookRequest {
+                mount_point: verify.mount_point.clone(),
+                ..LookRequest::default()
+            };
+            facts = Some(self.look(on, &ask).await?);
+        } else {
+            warnings.push(
+                "the instance is stopped: containers, mounts and health were not looked at".into(),
+            );
+        }
+        let (verified, wrong, extra) = self.read_back(on, verify, facts.as_ref()).await?;
+        warnings.extend(extra);
+        if let Some(first) = wrong.first() {
+            return Err(Failure {
+                causes: wrong.clone(),
+                ..fails("not_verified", format!("read back: {first}"))
+            });
+        }
+        warnings.extend(self.address_change(&verified));
+        let verified =
+            serde_json::to_value(&verified).map_err(|e| fails("report", e.to_string()))?;
+        Ok(Evidence {
+            green_at,
+            verified: Some(verified),
+            warnings,
+            ..Evidence::default()
+        })
+    }
+
+    async fn gate(
+        &self,
+        on: &InstanceId,
+        verify: &VerifyHealth,
+    ) -> Result<
+        (
+            Vec<ContainerFacts>,
+            crate::model::Timestamp,
+            Vec<ServiceName>,
+        ),
+        Failure,
+    > {
+        let mut gate = Gate::new(verify, self.world.clock.now());
+        let mut last = String::new();
+        loop {
+            let facts = self.look(on, &LookRequest::default()).await?;
+            let containers = self.project(&facts)?.containers.clone();
+            let say = match gate.look(&containers, self.world.clock.now()) {
+                Verdict::Passed {
+                    green_at,
+                    still_red,
+                } => return Ok((containers, green_at, still_red)),
+                Verdict::Failed(why) => {
+                    let first = why.first().cloned().unwrap_or_default();
+                    return Err(Failure {
+                        causes: why,
+                        ..fails("unhealthy", format!("not healthy: {first}"))
+                    });
+                }
+                Verdict::Waiting(what) => what,
+                Verdict::Holding(_) => format!(
+                    "all green; holding for {}",
+                    crate::plan::duration(verify.gate.stable_ms)
+                ),
+            };
+            if say != last {
+                self.progress("verify_health", &say);
+                last = say;
+            }
+            self.pause().await;
+        }
+    }
+
+    async fn service_checks(&self, on: &InstanceId) -> Result<(), Failure> {
+        let progress = |message: &str| self.progress("verify_health", message);
+        let limit = self.world.limits.checks;
+        let checks = self.service(&progress).checks_not_impaired(on, limit).await;
+        checks
+            .map(drop)
+            .map_err(|e| from_instance("the status checks", &e))
+    }
+
+    /// Reads everything back that an outcome speaks of, and says what is not as expected.
+    async fn read_back(
+        &self,
+        on: &InstanceId,
+        verify: &VerifyHealth,
+        facts: Option<&HostFacts>,
+    ) -> Result<(Verified, Vec<String>, Vec<String>), Failure> {
+        let instance = self
+            .world
+            .ec2
+            .instance(on)
+            .await
+            .map_err(|e| from_cloud("the instance cannot be read back", &e))?
+            .ok_or_else(|| fails("instance_gone", format!("{on} is gone")))?;
+        let expect = &verify.expect;
+        let mut wrong = Vec::new();
+        let mut differs = |what: &str, found: &str, expected: &str| {
+            if found != expected {
+                wrong.push(format!("{what} is {found}, expected {expected}"));
+            }
+        };
+        differs(
+            "the type",
+            instance.instance_type.as_str(),
+            expect.instance_type.as_str(),
+        );
+        differs(
+            "the instance",
+            instance.state.as_str(),
+            expect.state.as_str(),
+        );
+        let mut verified = Verified {
+            instance_type: instance.instance_type.to_string(),
+            state: instance.state.as_str().to_owned(),
+            images: None,
+            compose_sha256: None,
+            mounts: BTreeMap::new(),
+            health: BTreeMap::new(),
+            public_ip: instance.public_ip,
+        };
+        let Some(facts) = facts else {
+            return Ok((verified, wrong, vec![]));
+        };
+        let project = self.project(facts)?;
+        let sha = project
+            .sha256
+            .clone()
+            .unwrap_or_else(|| "unreadable".into());
+        differs(
+            "the compose file",
+            &sha,
+            expect.compose_sha256.as_deref().unwrap_or(&sha),
+        );
+        verified.compose_sha256 = project.sha256.clone();
+        let pulled = self.pulled();
+        let mut images = BTreeMap::new();
+        for c in project.containers.iter().filter(|c| !c.one_off) {
+            verified
+                .health
+                .insert(c.service.clone(), colour_word(c.colour()).to_owned());
+            let Ok(reference) = ImageRef::new(c.image.clone()) else {
+                continue;
+            };
+            let image = PlannedImage {
+                reference,
+                id: Some(c.image_id.clone()),
+                digest: first_digest(&c.digests),
+            };
+            if c.running() {
+                let wanted = expect.images.get(&c.service).and_then(|i| {
+                    i.id.clone().or_else(|| {
+                        pulled
+                            .get(&c.service)
+                            .filter(|_| self.forward)
+                            .map(|p| p.id.clone())
+                    })
+                });
+                if let Some(id) = wanted {
+                    differs(
+                        &format!("the image of {}", c.service),
+                        c.image_id.as_str(),
+                        id.as_str(),
+                    );
+                }
+                images.insert(c.service.clone(), image);
+            }
+        }
+        let running: BTreeSet<ServiceName> = images.keys().cloned().collect();
+        let mut extra = Vec::new();
+        // A one-shot that has finished since is no difference.
+        let finished = |s: &ServiceName| verified.health.get(s).is_some_and(|h| h == "finished");
+        for service in expect
+            .running
+            .symmetric_difference(&running)
+            .filter(|s| !finished(s))
+        {
+            if running.contains(service) {
+                extra.push(format!("{service} runs, and did not before"));
+            } else if verify.may_be_red.contains(service) {
+                extra.push(format!("{service} does not run; it was not green before"));
+            } else {
+                wrong.push(format!("{service} does not run"));
+            }
+        }
+        verified.images = Some(images);
+        if let Some(point) = &verify.mount_point {
+            let refused = match &facts.mount {
+                None => Some(format!("{point} could not be looked at")),
+                Some(mount) => {
+                    efs::judge_mount(mount, verify.file_system.as_ref(), &project.containers)
+                        .into_iter()
+                        .find(|c| c.status == CheckStatus::Refuse)
+                        .map(|c| c.message)
+                }
+            };
+            wrong.extend(refused.clone());
+            verified
+                .mounts
+                .insert(point.clone(), refused.unwrap_or_else(|| "ok".into()));
+        }
+        Ok((verified, wrong, extra))
+    }
+
+    fn address_change(&self, verified: &Verified) -> Option<String> {
+        let before = self.plan.public_ip.as_ref()?;
+        let after = verified.public_ip.as_ref()?;
+        (before != after).then(|| format!("the public address is {after} now (it was {before})"))
+    }
+}
+
+/// The word for a colour in reports.
+pub(super) fn colour_word(colour: Colour) -> &'static str {
+    match colour {
+        Colour::Green => "green",
+        Colour::Yellow => "yellow",
+        Colour::Finished => "finished",
+        Colour::Red => "red",
+    }
+}

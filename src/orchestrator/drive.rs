@@ -1,0 +1,324 @@
+//! The loop: what comes next is decided by the journal, done here, and written down. The only writer of
+//! the journal.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::failure::fails;
+
+use super::perform::Performer;
+use super::world::World;
+use crate::journal::{
+    Entry, Evidence, Failure, FailureClass, Line, Next, can_defer, changed, next,
+};
+use crate::model::{Deployment, OperationId, Outcome};
+use crate::plan::{Action, Plan, Step};
+use crate::report::{EVENT_SCHEMA, Event, EventKind, Phase, StepStatus};
+use crate::snapshot::Snapshot;
+
+/// Where entries go. `append` returns only when the entry would survive a loss of power.
+pub trait Recorder: Send {
+    /// Writes one line.
+    ///
+    /// # Errors
+    /// A failure of class `Pauses`: without a memory nothing may be done.
+    fn append(&mut self, line: &Line) -> Result<(), Failure>;
+}
+
+/// An operation that is under way.
+pub struct Operation<'w> {
+    /// What it acts on.
+    pub world: &'w World,
+    /// Who it is about.
+    pub deployment: &'w Deployment,
+    /// Its id.
+    pub id: OperationId,
+    /// The fencing number of its lock.
+    pub fence: u64,
+    /// Everything written so far, the first line included.
+    pub lines: Vec<Line>,
+    /// Where entries go.
+    pub recorder: &'w mut dyn Recorder,
+    /// The state before, to be written by `write_snapshot`.
+    pub snapshot: Option<Snapshot>,
+}
+
+impl Operation<'_> {
+    /// Goes on until nothing comes next. The outcome `paused` or `stuck` leaves the operation open.
+    pub async fn drive(&mut self, plan: &Plan) -> Outcome {
+        let mut said_undo = false;
+        loop {
+            let entries = self.lines.iter().map(|l| &l.entry);
+            let (step, phase, number, of) = match next(plan, entries) {
+                Next::Finished(outcome) => return outcome,
+                Next::Run(i) => (&plan.steps[i], Place::Run(i), i + 1, plan.steps.len()),
+                Next::Undo { step, part } => {
+                    if !said_undo {
+                        said_undo = true;
+                        self.emit(EventKind::UndoStarted {
+                            reason: self.reason(),
+                        });
+                    }
+                    let (number, of) = self.undo_count(plan);
+                    (
+                        &plan.steps[step].undo[part],
+                        Place::Undo(step, part),
+                        number,
+                        of,
+                    )
+                }
+                Next::Confirm(i) => (
+                    &plan.after_undo[i],
+                    Place::Confirm(i),
+                    i + 1,
+                    plan.after_undo.len(),
+                ),
+            };
+            let forward = matches!(phase, Place::Run(_));
+            if forward && self.is_interrupted(plan) {
+                let failure = fails("interrupted", "interrupted before anything was changed");
+                let _ = self.append(Entry::Paused {
+                    failure: Failure {
+                        class: FailureClass::Pauses,
+                        ..failure
+                    },
+                });
+                return Outcome::Paused;
+            }
+            if self.one(plan, step, phase, number, of).await.is_err() {
+                return Outcome::Paused;
+            }
+        }
+    }
+
+    /// Whether an interrupt may be heeded here: only while all is as it was.
+    fn is_interrupted(&self, plan: &Plan) -> bool {
+        self.world.interrupted.load(Ordering::Relaxed)
+            && !changed(plan, self.lines.iter().map(|l| &l.entry))
+    }
+
+    /// One step, from the entry before to the entry after. `Err`: it could not be written down.
+    async fn one(
+        &mut self,
+        plan: &Plan,
+        step: &Step,
+        place: Place,
+        number: usize,
+        of: usize,
+    ) -> Result<(), Failure> {
+        let name = step.action.name();
+        self.append(place.started())?;
+        let began = self.world.clock.now();
+        self.emit(EventKind::StepStarted {
+            step: name,
+            on: step.on.clone(),
+            detail: step.action.detail(),
+            phase: place.phase(),
+            number,
+            of,
+        });
+        let result = self.performer(plan, place).perform(step).await;
+        let (entry, status, message) = self.judge(plan, step, place, result);
+        self.append(entry)?;
+        let seconds =
+            (self.world.clock.now().as_millisecond() - began.as_millisecond()) as f64 / 1000.0;
+        self.emit(EventKind::StepFinished {
+            step: name,
+            on: step.on.clone(),
+            phase: place.phase(),
+            status,
+            seconds,
+            message,
+        });
+        Ok(())
+    }
+
+    fn performer<'a>(&'a self, plan: &'a Plan, place: Place) -> Performer<'a> {
+        // Each perform has numbers of its own: a later one is always higher, also after a resume.
+        let performs = self
+            .lines
+            .iter()
+            .filter(|l| l.entry.starts_something())
+            .count() as u64;
+        Performer {
+            world: self.world,
+            plan,
+            deployment: self.deployment,
+            operation: &self.id,
+            fence: self.fence,
+            seq: AtomicU64::new(performs * 1000),
+            lines: &self.lines,
+            snapshot: self.snapshot.as_ref(),
+            forward: matches!(place, Place::Run(_)),
+        }
+    }
+
+    /// What a result means, in this place.
+    fn judge(
+        &self,
+        plan: &Plan,
+        step: &Step,
+        place: Place,
+        result: Result<Evidence, Failure>,
+    ) -> (Entry, StepStatus, Option<String>) {
+        let failure = match result {
+            Ok(evidence) => {
+                for message in &evidence.warnings {
+                    self.emit(EventKind::Warning {
+                        message: message.clone(),
+                    });
+                }
+                let status = match (place, evidence.already) {
+                    (Place::Undo(..), _) => StepStatus::Undone,
+                    (_, true) => StepStatus::Already,
+                    (_, false) => StepStatus::Done,
+                };
+                return (place.done(evidence), status, None);
+            }
+            Err(failure) => failure,
+        };
+        let message = Some(failure.message.clone());
+        if failure.class == FailureClass::Pauses {
+            return (Entry::Paused { failure }, StepStatus::Failed, message);
+        }
+        match place {
+            Place::Run(step) => (Entry::Failed { step, failure }, StepStatus::Failed, message),
+            Place::Confirm(step) => (
+                Entry::ConfirmFailed { step, failure },
+                StepStatus::Failed,
+                message,
+            ),
+            Place::Undo(at, part) => {
+                let entries = self.lines.iter().map(|l| &l.entry);
+                if matches!(
+                    step.action,
+                    Action::Quiesce {
+                        best_effort: true,
+                        ..
+                    }
+                ) {
+                    let warning = format!("not stopped in good order: {}", failure.message);
+                    let evidence = Evidence {
+                        warnings: vec![warning],
+                        ..Evidence::default()
+                    };
+                    (place.done(evidence), StepStatus::Undone, message)
+                } else if failure.class == FailureClass::HostUnreachable
+                    && can_defer(plan, entries, (at, part))
+                {
+                    (
+                        Entry::UndoDeferred {
+                            step: at,
+                            part,
+                            failure,
+                        },
+                        StepStatus::Planned,
+                        message,
+                    )
+                } else {
+                    (
+                        Entry::UndoFailed {
+                            step: at,
+                            part,
+                            failure,
+                        },
+                        StepStatus::UndoFailed,
+                        message,
+                    )
+                }
+            }
+        }
+    }
+
+    /// Writes an entry: to disk first, then into memory.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn append(&mut self, entry: Entry) -> Result<(), Failure> {
+        let line = Line {
+            at: self.world.clock.now(),
+            entry,
+        };
+        self.recorder.append(&line)?;
+        self.lines.push(line);
+        Ok(())
+    }
+
+    /// Tells the listener.
+    pub fn emit(&self, kind: EventKind) {
+        let event = Event {
+            schema: EVENT_SCHEMA,
+            at: self.world.clock.now(),
+            operation_id: self.id.clone(),
+            kind,
+        };
+        self.world.listener.event(&event);
+    }
+
+    fn reason(&self) -> String {
+        self.lines
+            .iter()
+            .rev()
+            .find_map(|l| match &l.entry {
+                Entry::Failed { failure, .. } => Some(failure.message.clone()),
+                Entry::Resumed { unwind: true, .. } => Some("asked to go back".into()),
+                _ => None,
+            })
+            .unwrap_or_default()
+    }
+
+    fn undo_count(&self, plan: &Plan) -> (usize, usize) {
+        let started: std::collections::BTreeSet<usize> = self
+            .lines
+            .iter()
+            .filter_map(|l| match l.entry {
+                Entry::Started { step } => Some(step),
+                _ => None,
+            })
+            .collect();
+        let of = started.iter().map(|i| plan.steps[*i].undo.len()).sum();
+        let done = self
+            .lines
+            .iter()
+            .filter(|l| matches!(l.entry, Entry::UndoDone { .. }))
+            .count();
+        (done + 1, of)
+    }
+}
+
+/// Where in the plan a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Run(usize),
+    Undo(usize, usize),
+    Confirm(usize),
+}
+
+impl Place {
+    fn phase(self) -> Phase {
+        match self {
+            Place::Run(_) => Phase::Forward,
+            Place::Undo(..) => Phase::Undo,
+            Place::Confirm(_) => Phase::Confirm,
+        }
+    }
+
+    fn started(self) -> Entry {
+        match self {
+            Place::Run(step) => Entry::Started { step },
+            Place::Undo(step, part) => Entry::UndoStarted { step, part },
+            Place::Confirm(step) => Entry::ConfirmStarted { step },
+        }
+    }
+
+    fn done(self, evidence: Evidence) -> Entry {
+        match self {
+            Place::Run(step) => Entry::Done { step, evidence },
+            Place::Undo(step, part) => Entry::UndoDone {
+                step,
+                part,
+                evidence,
+            },
+            Place::Confirm(step) => Entry::ConfirmDone { step, evidence },
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! `update` and `rollback`, after the question: lock, look again, drive.
+
+use super::drive::{Operation, Recorder};
+use super::finish;
+use super::prepare::{Ended, Ready, decide, look, refusal, unfinished};
+use super::world::World;
+use crate::journal::{Entry, Failure, JOURNAL_SCHEMA, Journal, Line, RESERVE_BYTES};
+use crate::model::{DeploymentName, OperationId, Purpose};
+use crate::plan::{Check, Decision, Plan};
+use crate::report::{ChangeData, CommandError, EventKind, PlanData};
+use crate::snapshot::Snapshot;
+use crate::state::{Holder, Lock, LockError, StateDir, new_id};
+
+/// Makes it happen: under the lock, looks again, and goes on only if the same plan comes out.
+pub async fn execute(world: &World, ready: Ready) -> Ended {
+    match run(world, ready).await {
+        Ok(ended) => ended,
+        Err(error) => Ended {
+            outcome: error.outcome,
+            data: Box::new(ChangeData::default()),
+            error: Some(error.document),
+        },
+    }
+}
+
+async fn run(world: &World, ready: Ready) -> Result<Ended, CommandError> {
+    let (state, _) = StateDir::open(&world.state_dir)?;
+    let name = &ready.deployment.name;
+    let random = (world.random)();
+    let operation = OperationId::new(new_id(world.clock.now(), random))
+        .map_err(|e| CommandError::failed("internal", e.to_string()))?;
+    let reason = match ready.plan.purpose {
+        Purpose::Update => "update",
+        Purpose::Rollback { .. } => "rollback",
+    };
+    let lock = lock(world, &state, name, &operation, reason)?;
+    if let Some(check) = unfinished(&state, name)? {
+        let error = refusal(std::slice::from_ref(&check));
+        let data = ChangeData {
+            plan: Some(PlanData::new(None, vec![check])),
+            ..ChangeData::default()
+        };
+        return Ok(Ended::refused(data, error));
+    }
+    // What was true while the question was open may not be true any more.
+    let observed = match look(world, &ready.deployment, &ready.desired).await? {
+        Ok(observed) => observed,
+        Err(check) => {
+            let error = refusal(std::slice::from_ref(&check));
+            return Ok(Ended::refused(ChangeData::default(), error));
+        }
+    };
+    let plan = match decide(
+        world,
+        &ready.deployment,
+        &observed,
+        &ready.desired,
+        &ready.choice,
+    ) {
+        Ok(Decision::Change { plan, .. }) if same(&ready.plan, &plan) => plan,
+        Ok(Decision::Change { plan, .. }) => return Ok(moved(&ready.plan, Some(&plan), vec![])),
+        Ok(Decision::Unchanged { checks }) => return Ok(moved(&ready.plan, None, checks)),
+        Err(checks) => {
+            let error = refusal(&checks);
+            let data = ChangeData {
+                plan: Some(PlanData::new(None, checks)),
+                ..ChangeData::default()
+            };
+            return Ok(Ended::refused(data, error));
+        }
+    };
+    let opened = Line {
+        at: world.clock.now(),
+        entry: Entry::Opened {
+            schema: JOURNAL_SCHEMA.into(),
+            operation: operation.clone(),
+            fence: lock.fence,
+            version: env!("CARGO_PKG_VERSION").into(),
+            plan: plan.clone(),
+        },
+    };
+    let mut journal = Journal::create(&state.operations_folder(name), &operation, &opened)?;
+    journal.reserve(RESERVE_BYTES)?;
+    let mut op = Operation {
+        world,
+        deployment: &ready.deployment,
+        id: operation,
+        fence: lock.fence,
+        lines: vec![opened],
+        recorder: &mut journal,
+        snapshot: Some(Snapshot::of(
+            &observed,
+            &ready.deployment,
+            ready.choice.id.clone(),
+        )),
+    };
+    op.emit(EventKind::OperationStarted {
+        changes: plan.changes.clone(),
+        steps: plan.steps.len(),
+    });
+    let outcome = op.drive(&plan).await;
+    Ok(finish::finish(&state, op, &plan, outcome))
+}
+
+pub(super) fn lock(
+    world: &World,
+    state: &StateDir,
+    name: &DeploymentName,
+    operation: &OperationId,
+    reason: &str,
+) -> Result<Lock, CommandError> {
+    let holder = Holder {
+        user: world.owner.0.clone(),
+        host: world.owner.1.clone(),
+        pid: std::process::id(),
+        operation: Some(operation.clone()),
+        reason: reason.to_owned(),
+        since: world.clock.now(),
+    };
+    match Lock::acquire(state, name, &holder) {
+        Ok(mut lock) => {
+            // A lost state folder must not begin at 1 again: the host has seen more. Seconds only go up.
+            lock.raise(u64::try_from(world.clock.now().as_second()).unwrap_or(0))?;
+            Ok(lock)
+        }
+        Err(LockError::State(error)) => Err(error.into()),
+        Err(held) => Err(CommandError::locked(held.to_string())),
+    }
+}
+
+/// Somebody changed something between the plan and the lock.
+fn moved(shown: &Plan, now: Option<&Plan>, mut checks: Vec<Check>) -> Ended {
+    let found = match now {
+        None => "what was asked for is so by now".to_owned(),
+        Some(now) => differences(shown, now),
+    };
+    checks.push(Check::refuse(
+        "changed_meanwhile",
+        "something was changed between the plan and its start",
+        found,
+        "the state that the plan was made from",
+        "look at the new plan: run the command again",
+    ));
+    let error = refusal(&checks);
+    Ended::refused(
+        ChangeData {
+            plan: Some(PlanData::new(now, checks)),
+            ..ChangeData::default()
+        },
+        error,
+    )
+}
+
+/// Whether both plans do the same to the same state. Health may have changed meanwhile: the newer plan
+/// goes by what is so now.
+fn same(shown: &Plan, now: &Plan) -> bool {
+    let names = |plan: &Plan| -> Vec<&str> { plan.steps.iter().map(|s| s.action.name()).collect() };
+    shown.before == now.before
+        && shown.after == now.after
+        && shown.changes == now.changes
+        && shown.boot == now.boot
+        && names(shown) == names(now)
+}
+
+fn differences(shown: &Plan, now: &Plan) -> String {
+    let (Ok(serde_json::Value::Object(a)), Ok(serde_json::Value::Object(b))) = (
+        serde_json::to_value(&shown.before),
+        serde_json::to_value(&now.before),
+    ) else {
+        return "another plan".into();
+    };
+    let differing: Vec<String> = a
+        .iter()
+        .filter(|(key, value)| b.get(*key) != Some(value))
+        .map(|(key, value)| {
+            format!(
+                "{key}: {value} -> {}",
+                b.get(key).unwrap_or(&serde_json::Value::Null)
+            )
+        })
+        .collect();
+    if differing.is_empty() {
+        "health, a boot or an address".into()
+    } else {
+        differing.join("; ")
+    }
+}
+
+impl Recorder for Journal {
+    fn append(&mut self, line: &Line) -> Result<(), Failure> {
+        Journal::append(self, line).map_err(|e| Failure {
+            class: crate::journal::FailureClass::Pauses,
+            ..super::failure::fails("journal", format!("the journal cannot be written: {e}"))
+        })
+    }
+}

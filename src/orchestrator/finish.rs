@@ -1,0 +1,235 @@
+//! The end of an operation: its last line, its cache, its report.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::drive::Operation;
+use super::prepare::Ended;
+use crate::journal::{Entry, Failure, Line, Summary};
+use crate::model::{Outcome, SnapshotId};
+use crate::plan::{Action, Plan};
+use crate::report::{ErrorDocument, EventKind, PlanData, Verified};
+use crate::state::StateDir;
+
+/// The snapshot of the state before an operation that ended `updated` or `rolled_back_as_asked`.
+pub(super) fn snapshot_of_success(lines: &[Line]) -> Option<SnapshotId> {
+    let success = lines.iter().any(|l| {
+        matches!(
+            l.entry,
+            Entry::Closed {
+                outcome: Outcome::Updated | Outcome::RolledBackAsAsked
+            }
+        )
+    });
+    match (&lines.first()?.entry, success) {
+        (Entry::Opened { plan, .. }, true) => planned_snapshot(plan),
+        _ => None,
+    }
+}
+
+/// The snapshot that a plan writes or reuses.
+pub(super) fn planned_snapshot(plan: &Plan) -> Option<SnapshotId> {
+    plan.steps.iter().find_map(|s| match &s.action {
+        Action::WriteSnapshot { snapshot, .. } => Some(snapshot.clone()),
+        _ => None,
+    })
+}
+
+/// Whether this plan wrote a snapshot of its own.
+fn own_snapshot(plan: &Plan) -> Option<SnapshotId> {
+    plan.steps.iter().find_map(|s| match &s.action {
+        Action::WriteSnapshot {
+            snapshot,
+            reuse: false,
+        } => Some(snapshot.clone()),
+        _ => None,
+    })
+}
+
+/// Writes the last line (unless the operation stays open), tidies up, and reports.
+pub(super) fn finish(
+    state: &StateDir,
+    mut op: Operation<'_>,
+    plan: &Plan,
+    outcome: Outcome,
+) -> Ended {
+    let name = &op.deployment.name;
+    let mut warnings = Vec::new();
+    let closes = !matches!(outcome, Outcome::Paused | Outcome::Stuck);
+    if closes {
+        if let Err(failure) = op.append(Entry::Closed { outcome }) {
+            warnings.push(format!(
+                "the end could not be written down ({}): resume will say it again",
+                failure.message
+            ));
+        }
+        let store = state.snapshots(name);
+        let tidied = match (outcome, own_snapshot(plan)) {
+            // Nothing was changed: the snapshot says nothing new.
+            (Outcome::Refused, Some(own)) => store.remove(&own),
+            (Outcome::Updated | Outcome::RolledBackAsAsked, _) => {
+                store.prune(&kept(state, op.deployment, plan)).map(drop)
+            }
+            _ => Ok(()),
+        };
+        if let Err(error) = tidied {
+            warnings.push(format!("snapshots could not be tidied up: {error}"));
+        }
+    }
+    let verified = verified(&op.lines);
+    if outcome != Outcome::Refused
+        && let Err(error) = cache(state, &op, outcome, verified.as_ref())
+    {
+        warnings.push(format!(
+            "the cache for `list` could not be written: {error}"
+        ));
+    }
+    op.emit(EventKind::OperationFinished { outcome });
+    let success = matches!(outcome, Outcome::Updated | Outcome::RolledBackAsAsked);
+    let error = (!success).then(|| explain(outcome, failure(&op.lines), name.as_str()));
+    let mut data = Summary::of(&op.lines)
+        .map(|s| s.change_data())
+        .unwrap_or_default();
+    data.warnings.extend(warnings);
+    if outcome == Outcome::Refused {
+        data.snapshot_id = None;
+        // A refusal shows its plan, with the check that said no.
+        data.plan = Some(PlanData::new(
+            Some(plan),
+            refusals(&op.lines, error.as_ref()),
+        ));
+    }
+    Ended {
+        outcome,
+        data: Box::new(data),
+        error,
+    }
+}
+
+/// A failure before the first change, as the checks that it is.
+fn refusals(lines: &[Line], error: Option<&ErrorDocument>) -> Vec<crate::plan::Check> {
+    let checks: Vec<crate::plan::Check> = failure(lines)
+        .into_iter()
+        .flat_map(|f| f.checks.clone())
+        .collect();
+    let Some(error) = error.filter(|_| checks.is_empty()) else {
+        return checks;
+    };
+    let found = error
+        .causes
+        .first()
+        .cloned()
+        .unwrap_or_else(|| error.message.clone());
+    let help =
+        error.help.first().cloned().unwrap_or_else(|| {
+            "mend the cause and run the command again; nothing was changed".into()
+        });
+    vec![crate::plan::Check::refuse(
+        &error.code,
+        error.message.clone(),
+        found,
+        "the step to succeed",
+        help,
+    )]
+}
+
+fn kept(
+    state: &StateDir,
+    deployment: &crate::model::Deployment,
+    plan: &Plan,
+) -> BTreeSet<SnapshotId> {
+    let mut keep: BTreeSet<SnapshotId> = planned_snapshot(plan).into_iter().collect();
+    // The way back of the newest success, and of a second step back.
+    if let Ok(operations) = state.operations(&deployment.name) {
+        keep.extend(
+            operations
+                .items
+                .iter()
+                .filter_map(|o| snapshot_of_success(&o.lines))
+                .take(2),
+        );
+    }
+    keep
+}
+
+/// What was read back last.
+fn verified(lines: &[Line]) -> Option<Verified> {
+    let value = lines
+        .iter()
+        .rev()
+        .find_map(|l| l.entry.evidence()?.verified.clone())?;
+    serde_json::from_value(value).ok()
+}
+
+/// Why it did not do what was asked: what failed first, and what failed in the undo.
+fn failure(lines: &[Line]) -> Vec<&Failure> {
+    lines
+        .iter()
+        .filter_map(|l| match &l.entry {
+            Entry::Failed { failure, .. }
+            | Entry::UndoFailed { failure, .. }
+            | Entry::ConfirmFailed { failure, .. }
+            | Entry::Paused { failure } => Some(failure),
+            _ => None,
+        })
+        .collect()
+}
+
+fn explain(outcome: Outcome, failures: Vec<&Failure>, name: &str) -> ErrorDocument {
+    let first = failures.first();
+    let last = failures.last();
+    let mut causes: Vec<String> = first.map(|f| f.causes.clone()).unwrap_or_default();
+    if failures.len() > 1 && first.map(|f| &f.message) != last.map(|f| &f.message) {
+        causes.extend(last.map(|f| f.message.clone()));
+        causes.extend(last.map(|f| f.causes.clone()).unwrap_or_default());
+    }
+    let mut help: Vec<String> = last.map(|f| f.help.clone()).unwrap_or_default();
+    match outcome {
+        Outcome::Paused => {
+            help.push(format!(
+                "geusemaker resume {name}            goes on from here"
+            ));
+            help.push(format!(
+                "geusemaker resume {name} --unwind   goes back to the state before"
+            ));
+        }
+        Outcome::Stuck => {
+            help.push(format!(
+                "geusemaker status {name}            what is where now"
+            ));
+            help.push(format!("geusemaker resume {name} --unwind   tries again to go back, when the cause is mended"));
+        }
+        _ => {}
+    }
+    ErrorDocument {
+        code: first.map_or("interrupted", |f| f.code.as_str()).to_owned(),
+        message: first.map_or_else(|| "asked to go back".to_owned(), |f| f.message.clone()),
+        causes,
+        help,
+    }
+}
+
+/// What `list` shows.
+fn cache(
+    state: &StateDir,
+    op: &Operation<'_>,
+    outcome: Outcome,
+    verified: Option<&Verified>,
+) -> Result<(), crate::state::StateError> {
+    let mut deployment = state.load(&op.deployment.name)?;
+    deployment.cache.status = outcome.as_str().to_owned();
+    deployment.cache.updated_at = op.world.clock.now();
+    if let Some(verified) = verified {
+        if let Ok(instance_type) = crate::model::InstanceType::new(verified.instance_type.clone()) {
+            deployment.cache.instance_type = instance_type;
+        }
+        deployment.cache.public_ip = verified.public_ip.clone();
+        if let Some(images) = &verified.images {
+            let images: BTreeMap<String, String> = images
+                .iter()
+                .map(|(service, image)| (service.to_string(), image.reference.to_string()))
+                .collect();
+            deployment.cache.images = images;
+        }
+    }
+    state.save(&deployment)
+}

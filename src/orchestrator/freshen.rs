@@ -1,0 +1,93 @@
+//! What a reference means *now*: the registry is asked, by a pull, where the file says that reference already.
+//!
+//! Only then the answer decides anything: a reference that is new to the file is a change in any case, and is
+//! pulled as a step of the plan. A pulled image is residue, and no change of the stack.
+
+use super::execute::lock;
+use super::jobs::pull_alone;
+use super::observe::{Ask, observe};
+use super::world::World;
+use crate::containers::read_services;
+use crate::model::{Deployment, Desired, ImageRef, Observed, OperationId, ServiceName};
+use crate::report::CommandError;
+use crate::state::{StateDir, new_id};
+
+/// Pulls the references that would otherwise be taken for what the host has under them, under the lock. A
+/// registry that does not answer is no reason to refuse: then the host's image stands.
+///
+/// # Errors
+/// When the lock is held, or EC2 cannot be asked.
+pub(super) async fn freshen(
+    world: &World,
+    state: &StateDir,
+    deployment: &Deployment,
+    desired: &Desired,
+) -> Result<(), CommandError> {
+    if desired.images.is_empty() || state.open_operation(&deployment.name)?.is_some() {
+        return Ok(());
+    }
+    let ask = Ask {
+        instance_type: None,
+        images: desired
+            .images
+            .values()
+            .map(|i| i.reference.clone())
+            .collect(),
+    };
+    // What stands in the way of the look is said by the plan's own.
+    let Ok(observed) = observe(world, deployment, &ask).await else {
+        return Ok(());
+    };
+    let stale: Vec<&ImageRef> = desired
+        .images
+        .iter()
+        .filter(|(service, want)| says_and_runs(&observed, deployment, service, &want.reference))
+        .map(|(_, want)| &want.reference)
+        .collect();
+    if stale.is_empty() {
+        return Ok(());
+    }
+    let id = OperationId::new(new_id(world.clock.now(), (world.random)()))
+        .map_err(|e| CommandError::failed("internal", e.to_string()))?;
+    let lock = lock(world, state, &deployment.name, &id, "update")?;
+    for (seq, reference) in (1..).zip(stale) {
+        let tag = crate::host::Tag {
+            fence: lock.fence,
+            seq,
+            operation: id.clone(),
+        };
+        let pulled = pull_alone(world, &deployment.instance_id, tag, reference).await;
+        if let Err(failure) = pulled {
+            tracing::warn!(%reference, why = failure.message, "the registry could not be asked");
+        }
+    }
+    Ok(())
+}
+
+/// Whether the file says this reference, by tag, and the service runs what the host has under it.
+fn says_and_runs(
+    observed: &Observed,
+    deployment: &Deployment,
+    service: &ServiceName,
+    reference: &ImageRef,
+) -> bool {
+    let facts = observed.host.facts();
+    let project = facts.and_then(|f| {
+        f.projects
+            .iter()
+            .find(|p| p.name == deployment.compose.project)
+    });
+    let (Some(facts), Some(project)) = (facts, project) else {
+        return false;
+    };
+    let services = project
+        .text
+        .as_ref()
+        .and_then(|text| read_services(text.expose()).ok())
+        .unwrap_or_default();
+    let written = services.get(service).and_then(|s| s.image.as_deref());
+    let local = facts.images.get(&reference.normalized()).map(|i| &i.id);
+    reference.digest().is_none()
+        && written == Some(reference.as_str())
+        && project.service(service).map(|c| &c.image_id) == local
+}

@@ -1,0 +1,308 @@
+//! What runs on the host: looked at with patience, started, and stayed with to its end.
+
+use std::collections::BTreeMap;
+
+use super::failure::{fails, from_host};
+use super::patience::passes;
+use super::perform::Performer;
+use super::world::World;
+use crate::host::{HostError, Job, JobState, LookRequest, QuiesceContainer, Tag};
+use crate::journal::{Entry, Evidence, Failure, FailureClass, Pulled};
+use crate::model::{ImageRef, InstanceId, RunState, ServiceName};
+use crate::plan::{PullImage, first_digest};
+
+/// How a job went on.
+enum Tracked {
+    Done,
+    Failed(crate::host::JobFailure),
+}
+
+/// A pull by itself, outside of any plan: to learn what a reference means now.
+pub(super) async fn pull_alone(
+    world: &World,
+    on: &InstanceId,
+    tag: Tag,
+    reference: &ImageRef,
+) -> Result<(), Failure> {
+    let job = Job::Pull {
+        reference: reference.clone(),
+    };
+    let until = world.clock.now().checked_add(world.limits.pull);
+    let until = until.unwrap_or(crate::model::Timestamp::MAX);
+    let mut started = false;
+    while world.clock.now() < until {
+        let answer = if started {
+            world.host.poll(on, &tag).await
+        } else {
+            world.host.start(on, &tag, &job).await
+        };
+        match answer.map_err(|e| from_host("pull", &e))? {
+            JobState::Done => return Ok(()),
+            JobState::Failed(failure) => return Err(fails(&failure.code, last_line(&failure.log))),
+            JobState::Running(_) => started = true,
+            JobState::Unknown => started = false,
+            JobState::Lost => return Err(fails("job_lost", "the pull was cut off")),
+        }
+        world.clock.sleep(world.limits.poll).await;
+    }
+    Err(fails("job_timeout", "the pull did not end in time"))
+}
+
+impl Performer<'_> {
+    /// Looks at the host, and waits out what passes by itself, as long as a host may be silent.
+    pub(super) async fn look(
+        &self,
+        on: &InstanceId,
+        ask: &LookRequest,
+    ) -> Result<crate::model::HostFacts, Failure> {
+        let until = self.deadline(self.world.limits.answer);
+        loop {
+            match self.world.host.look(on, ask).await {
+                Ok(facts) => return Ok(facts),
+                Err(error) => {
+                    self.wait_out(on, "the host cannot be looked at", &error, until)
+                        .await?
+                }
+            }
+        }
+    }
+
+    /// Pauses, when the error passes by itself and there is time; else it is a failure. A host whose instance
+    /// does not run is not waited for.
+    async fn wait_out(
+        &self,
+        on: &InstanceId,
+        what: &str,
+        error: &HostError,
+        until: crate::model::Timestamp,
+    ) -> Result<(), Failure> {
+        if !passes(error) || self.world.clock.now() >= until {
+            return Err(from_host(what, error));
+        }
+        if matches!(error, HostError::Unreachable(_))
+            && let Ok(Some(instance)) = self.world.ec2.instance(on).await
+            && !matches!(instance.state, RunState::Running | RunState::Pending)
+        {
+            return Err(from_host(what, error));
+        }
+        self.pause().await;
+        Ok(())
+    }
+
+    /// Starts a job and stays with it to its end, or to the limit. A job that was cut off is started again,
+    /// twice at most: each is safe twice.
+    async fn track(
+        &self,
+        on: &InstanceId,
+        step: &'static str,
+        job: &Job,
+        limit: std::time::Duration,
+    ) -> Result<Tracked, Failure> {
+        let mut tag = self.tag();
+        let until = self.deadline(limit);
+        let mut silent_until = self.deadline(self.world.limits.answer);
+        let mut started = false;
+        let mut lost = 0;
+        let mut last = String::new();
+        loop {
+            let answer = if started {
+                self.world.host.poll(on, &tag).await
+            } else {
+                self.world.host.start(on, &tag, job).await
+            };
+            match answer {
+                Ok(JobState::Done) => return Ok(Tracked::Done),
+                Ok(JobState::Failed(failure)) => return Ok(Tracked::Failed(failure)),
+                Ok(JobState::Running(note)) => {
+                    started = true;
+                    if note != last && !note.is_empty() {
+                        self.progress(step, &note);
+                        last = note;
+                    }
+                }
+                // Started, and the host knows nothing of it: its record is gone. It is safe to start again.
+                Ok(JobState::Unknown) => started = false,
+                Ok(JobState::Lost) if lost < 2 => {
+                    lost += 1;
+                    started = false;
+                    tag = self.tag();
+                    self.progress(step, "cut off on the host; started again");
+                }
+                Ok(JobState::Lost) => {
+                    return Err(Failure {
+                        class: FailureClass::HostUnreachable,
+                        ..fails(
+                            "job_lost",
+                            format!("{step} was cut off on the host again and again"),
+                        )
+                    });
+                }
+                Err(error) => {
+                    self.wait_out(on, step, &error, silent_until).await?;
+                    continue;
+                }
+            }
+            silent_until = self.deadline(self.world.limits.answer);
+            if self.world.clock.now() >= until {
+                let seconds = limit.as_secs();
+                return Err(fails(
+                    "job_timeout",
+                    format!(
+                        "{step} on the host did not end within {seconds} s; its last line: {last}"
+                    ),
+                ));
+            }
+            self.pause().await;
+        }
+    }
+
+    /// Like [`Self::track`], with a bad end as a failure.
+    pub(super) async fn job(
+        &self,
+        on: &InstanceId,
+        step: &'static str,
+        job: &Job,
+        limit: std::time::Duration,
+    ) -> Result<(), Failure> {
+        match self.track(on, step, job, limit).await? {
+            Tracked::Done => Ok(()),
+            Tracked::Failed(failure) => Err(Failure {
+                causes: failure.log.lines().map(str::to_owned).collect(),
+                ..fails(
+                    &failure.code,
+                    format!("{step} failed on the host: {}", last_line(&failure.log)),
+                )
+            }),
+        }
+    }
+
+    pub(super) async fn quiesce(
+        &self,
+        on: &InstanceId,
+        containers: &[QuiesceContainer],
+    ) -> Result<Evidence, Failure> {
+        // In an undo the instance may be down: then its containers are.
+        let instance = self.world.ec2.instance(on).await;
+        if let Ok(Some(instance)) = instance
+            && !self.forward
+            && instance.state != RunState::Running
+        {
+            return Ok(Evidence {
+                already: true,
+                ..Evidence::default()
+            });
+        }
+        let job = Job::Quiesce {
+            containers: containers.to_vec(),
+        };
+        self.job(on, "quiesce", &job, self.world.limits.quiesce)
+            .await?;
+        Ok(Evidence::default())
+    }
+
+    pub(super) async fn pull(
+        &self,
+        on: &InstanceId,
+        images: &[PullImage],
+    ) -> Result<Evidence, Failure> {
+        let mut pulled = BTreeMap::new();
+        let mut already = true;
+        for image in images {
+            let (reference, expected) = (&image.reference, image.id.as_ref());
+            if let Some(id) = expected {
+                let by_id =
+                    ImageRef::new(id.as_str()).map_err(|e| fails("image", e.to_string()))?;
+                let ask = LookRequest {
+                    images: vec![by_id.clone()],
+                    ..LookRequest::default()
+                };
+                let facts = self.look(on, &ask).await?;
+                if let Some(found) = facts.images.get(&by_id.normalized()) {
+                    pulled.insert(
+                        image.service.clone(),
+                        Pulled {
+                            id: found.id.clone(),
+                            digest: first_digest(&found.digests),
+                        },
+                    );
+                    continue;
+                }
+            }
+            already = false;
+            self.progress("pull_images", &format!("pulling {reference}"));
+            let job = Job::Pull {
+                reference: reference.clone(),
+            };
+            self.job(on, "pull_images", &job, self.world.limits.pull)
+                .await?;
+            let ask = LookRequest {
+                images: vec![reference.clone()],
+                ..LookRequest::default()
+            };
+            let facts = self.look(on, &ask).await?;
+            let Some(found) = facts.images.get(&reference.normalized()) else {
+                return Err(fails(
+                    "pull_failed",
+                    format!("{reference} was pulled, and is not on the host"),
+                ));
+            };
+            if expected.is_some_and(|id| *id != found.id) {
+                return Err(fails(
+                    "image_gone",
+                    format!(
+                        "{reference} means another image now, and the one that ran before is no longer on the host"
+                    ),
+                ));
+            }
+            if !fits_machine(&found.architecture, &facts.machine) {
+                return Err(fails(
+                    "image_architecture",
+                    format!(
+                        "{reference} is for {}, the host is {}",
+                        found.architecture, facts.machine
+                    ),
+                ));
+            }
+            pulled.insert(
+                image.service.clone(),
+                Pulled {
+                    id: found.id.clone(),
+                    digest: first_digest(&found.digests),
+                },
+            );
+        }
+        Ok(Evidence {
+            already,
+            pulled,
+            ..Evidence::default()
+        })
+    }
+
+    /// What the pull of this operation brought, by service.
+    pub(super) fn pulled(&self) -> BTreeMap<ServiceName, Pulled> {
+        self.lines
+            .iter()
+            .filter_map(|l| match &l.entry {
+                Entry::Done { evidence, .. } => Some(evidence.pulled.clone()),
+                _ => None,
+            })
+            .flatten()
+            .collect()
+    }
+}
+
+fn last_line(log: &str) -> &str {
+    log.lines()
+        .rev()
+        .find(|l| !l.trim().is_empty())
+        .unwrap_or("it printed nothing")
+}
+
+/// Docker's architecture (`amd64`) against the kernel's (`x86_64`).
+fn fits_machine(architecture: &str, machine: &str) -> bool {
+    match machine {
+        "x86_64" => matches!(architecture, "amd64" | "386"),
+        "aarch64" | "arm64" => matches!(architecture, "arm64" | "arm"),
+        other => architecture == other,
+    }
+}

@@ -1,0 +1,318 @@
+//! The commands that look: `status`, `list`, `history`, `inspect`. They never write.
+
+use std::path::Path;
+
+use super::observe::{Ask, ObserveError, observe};
+use super::prepare::open;
+use super::world::World;
+use crate::efs;
+use crate::journal::{Entry, Line, Summary};
+use crate::model::{
+    Colour, ContainerFacts, Deployment, DeploymentName, HostView, Observed, OperationId, RunState,
+};
+use crate::plan::{CheckStatus, Plan, first_digest};
+use crate::report::{
+    CommandError, DriftView, HistoryData, InspectData, InstanceView, ListData, ListRow, MountView,
+    OpenOperation, OperationRow, ServiceView, SnapshotRow, StatusData,
+};
+use crate::state::{Lock, StateDir};
+
+/// The deployments, as they were last seen: asks nobody. Damaged ones are named and hide nothing.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn list(state_dir: &Path) -> Result<(ListData, Vec<String>), CommandError> {
+    let (state, mut warnings) = StateDir::open(state_dir)?;
+    let listing = state.deployments()?;
+    warnings.extend(listing.damaged.iter().map(ToString::to_string));
+    let deployments = listing
+        .items
+        .into_iter()
+        .map(|d| ListRow {
+            status: match state.open_operation(&d.name) {
+                Ok(Some(open)) => standing(&state, &d.name, &open.id, &open.lines),
+                Ok(None) => d.cache.status,
+                // Not hidden: nothing may be changed until somebody has looked at it.
+                Err(damaged) => {
+                    warnings.push(damaged.to_string());
+                    "damaged".into()
+                }
+            },
+            name: d.name,
+            region: d.region,
+            instance_type: d.cache.instance_type,
+            instances: vec![d.instance_id],
+            images: d.cache.images,
+            updated_at: d.cache.updated_at,
+        })
+        .collect();
+    Ok((ListData { deployments }, warnings))
+}
+
+/// The operations and snapshots, newest first.
+///
+/// # Errors
+/// When there is no such deployment, or its files are damaged.
+pub fn history(
+    state_dir: &Path,
+    name: &DeploymentName,
+    operation: Option<&OperationId>,
+    limit: Option<usize>,
+) -> Result<(HistoryData, Vec<String>), CommandError> {
+    let (state, _) = StateDir::open(state_dir)?;
+    state.load(name)?;
+    let all = state.operations(name)?;
+    let mut warnings: Vec<String> = all.damaged.iter().map(ToString::to_string).collect();
+    let operations: Vec<OperationRow> = all
+        .items
+        .iter()
+        .filter(|o| operation.is_none_or(|wanted| *wanted == o.id))
+        .take(limit.unwrap_or(usize::MAX))
+        .filter_map(|o| row(&o.id, &o.lines, operation.is_some()))
+        .collect();
+    if let (Some(wanted), true) = (operation, operations.is_empty()) {
+        return Err(CommandError::not_found(
+            "operation_not_found",
+            format!("{name} has no operation {wanted}"),
+        ));
+    }
+    let listing = state.snapshots(name).list()?;
+    warnings.extend(listing.damaged.iter().map(ToString::to_string));
+    let snapshots = listing
+        .items
+        .into_iter()
+        .map(|s| SnapshotRow {
+            images: s
+                .services
+                .iter()
+                .map(|(n, e)| (n.clone(), e.image.reference.to_string()))
+                .collect(),
+            id: s.id,
+            taken_at: s.taken_at,
+            healthy: s.healthy,
+            instance_type: s.instance_type,
+        })
+        .collect();
+    let data = HistoryData {
+        operations,
+        snapshots,
+    };
+    Ok((data, warnings))
+}
+
+fn row(id: &OperationId, lines: &[Line], whole: bool) -> Option<OperationRow> {
+    let summary = Summary::of(lines)?;
+    Some(OperationRow {
+        id: id.clone(),
+        kind: summary.kind().into(),
+        outcome: summary.closed.then_some(summary.outcome),
+        started_at: summary.started_at,
+        duration_seconds: summary.closed.then_some(summary.duration_seconds),
+        changes: summary.plan.changes.clone(),
+        snapshot_id: summary.snapshot.cloned(),
+        steps: whole.then(|| summary.steps.clone()),
+        error: summary.failure.filter(|_| whole).map(Into::into),
+    })
+}
+
+fn plan_of(lines: &[Line]) -> Option<&Plan> {
+    match &lines.first()?.entry {
+        Entry::Opened { plan, .. } => Some(plan),
+        _ => None,
+    }
+}
+
+/// How an unfinished operation stands.
+fn standing(state: &StateDir, name: &DeploymentName, id: &OperationId, lines: &[Line]) -> String {
+    let held = Lock::holder(state, name)
+        .ok()
+        .flatten()
+        .is_some_and(|h| h.operation.as_ref() == Some(id));
+    if held {
+        return "running".into();
+    }
+    match plan_of(lines).map(|plan| crate::journal::next(plan, lines.iter().map(|l| &l.entry))) {
+        Some(crate::journal::Next::Finished(outcome)) => outcome.as_str().into(),
+        _ => "interrupted".into(),
+    }
+}
+
+/// The operation that has not ended, where there is one.
+///
+/// # Errors
+/// When the state folder or a journal in it is damaged.
+pub fn unfinished(
+    state_dir: &Path,
+    name: &DeploymentName,
+) -> Result<Option<OpenOperation>, CommandError> {
+    let (state, _) = StateDir::open(state_dir)?;
+    let Some(open) = state.open_operation(name)? else {
+        return Ok(None);
+    };
+    let Some(summary) = Summary::of(&open.lines) else {
+        return Ok(None);
+    };
+    Ok(Some(OpenOperation {
+        status: standing(&state, name, &open.id, &open.lines),
+        kind: summary.kind().into(),
+        started_at: summary.started_at,
+        changes: summary.plan.changes.clone(),
+        steps: summary.steps.clone(),
+        error: summary.failure.map(Into::into),
+        id: open.id.clone(),
+    }))
+}
+
+/// What is written down about a deployment.
+///
+/// # Errors
+/// When there is no such deployment, or its files are damaged.
+pub fn inspect(
+    state_dir: &Path,
+    name: &DeploymentName,
+    show_history: bool,
+) -> Result<InspectData, CommandError> {
+    let (state, _) = StateDir::open(state_dir)?;
+    Ok(InspectData {
+        deployment: state.load(name)?,
+        operation: unfinished(state_dir, name)?,
+        history: show_history
+            .then(|| history(state_dir, name, None, None).map(|(data, _)| data))
+            .transpose()?,
+    })
+}
+
+/// What is, now: asks EC2, EFS and the host.
+///
+/// # Errors
+/// When there is no such deployment, or EC2 cannot be asked.
+pub async fn status(world: &World, name: &DeploymentName) -> Result<StatusData, CommandError> {
+    let (_, deployment) = open(world, name)?;
+    let operation = unfinished(&world.state_dir, name)?;
+    let observed = match observe(world, &deployment, &Ask::default()).await {
+        Ok(observed) => observed,
+        Err(ObserveError::Cloud(error)) => return Err(error.into()),
+        Err(error) => return Err(CommandError::failed("instance_gone", error.to_string())),
+    };
+    let mounts = mounts(&deployment, &observed);
+    let containers = containers(&deployment, &observed);
+    let services = containers.iter().map(service_view).collect();
+    let ok = mounts.iter().all(|m| m.state == "ok")
+        && containers
+            .iter()
+            .all(|c| matches!(c.colour(), Colour::Green | Colour::Finished));
+    let status = match (&operation, observed.instance.state, &observed.host) {
+        (Some(operation), _, _) => operation.status.clone(),
+        (None, RunState::Running, HostView::Up(_)) if ok => "healthy".into(),
+        (None, RunState::Running, HostView::Up(_)) => "unhealthy".into(),
+        (None, RunState::Running, _) => "unreachable".into(),
+        (None, state, _) => state.as_str().into(),
+    };
+    Ok(StatusData {
+        name: name.clone(),
+        status,
+        instances: vec![instance_view(&observed)],
+        mounts,
+        services,
+        drift: drift(&deployment, &observed, &containers),
+        operation,
+    })
+}
+
+pub(super) fn instance_view(observed: &Observed) -> InstanceView {
+    InstanceView {
+        id: observed.instance.id.clone(),
+        state: observed.instance.state,
+        instance_type: observed.instance.instance_type.clone(),
+        public_ip: observed.instance.public_ip.clone(),
+    }
+}
+
+fn containers(deployment: &Deployment, observed: &Observed) -> Vec<ContainerFacts> {
+    let projects = observed
+        .host
+        .facts()
+        .map(|f| f.projects.as_slice())
+        .unwrap_or_default();
+    let project = projects
+        .iter()
+        .find(|p| p.name == deployment.compose.project);
+    let mut all: Vec<ContainerFacts> = project
+        .map(|p| {
+            p.containers
+                .iter()
+                .filter(|c| !c.one_off)
+                .cloned()
+                .collect()
+        })
+        .unwrap_or_default();
+    all.sort_by(|a, b| a.service.cmp(&b.service));
+    all
+}
+
+pub(super) fn service_view(c: &ContainerFacts) -> ServiceView {
+    ServiceView {
+        name: c.service.clone(),
+        image: c.image.clone(),
+        digest: first_digest(&c.digests).map(String::from),
+        state: c.status.clone(),
+        health: c.health.clone(),
+        restarts: c.restarts,
+    }
+}
+
+fn mounts(deployment: &Deployment, observed: &Observed) -> Vec<MountView> {
+    let Some(point) = &deployment.mount_point else {
+        return vec![];
+    };
+    let state = match observed.host.facts().and_then(|f| f.mount.as_ref()) {
+        None => "not seen".into(),
+        Some(mount) => efs::judge_mount(mount, deployment.file_system_id.as_ref(), &[])
+            .into_iter()
+            .find(|c| c.status == CheckStatus::Refuse)
+            .map_or_else(|| "ok".into(), |c| c.message),
+    };
+    vec![MountView {
+        point: point.clone(),
+        file_system_id: deployment.file_system_id.clone(),
+        state,
+    }]
+}
+
+/// Where what is differs from what the last operation read back.
+fn drift(
+    deployment: &Deployment,
+    observed: &Observed,
+    containers: &[ContainerFacts],
+) -> Vec<DriftView> {
+    let recorded = &deployment.cache;
+    let mut out = Vec::new();
+    let mut differs = |what: String, recorded: &str, found: &str| {
+        if recorded != found {
+            out.push(DriftView {
+                what,
+                recorded: recorded.to_owned(),
+                found: found.to_owned(),
+            });
+        }
+    };
+    differs(
+        "instance_type".into(),
+        recorded.instance_type.as_str(),
+        observed.instance.instance_type.as_str(),
+    );
+    for (service, image) in &recorded.images {
+        if observed.host.facts().is_none() {
+            continue;
+        }
+        let found = containers
+            .iter()
+            .find(|c| c.service.as_str() == service && c.running());
+        differs(
+            format!("image: {service}"),
+            image,
+            found.map_or("does not run", |c| c.image.as_str()),
+        );
+    }
+    out
+}

@@ -1,0 +1,30 @@
+//! The shell that makes it happen: looks, decides through [`crate::plan`], drives, and reports.
+//!
+//! [`prepare_update`] and [`prepare_rollback`] only look. [`execute`] and [`resume`] act: they hold the lock
+//! and are the only writers of the journal.
+
+mod adopt;
+mod await_host;
+mod containers;
+mod drive;
+mod execute;
+mod failure;
+mod finish;
+mod freshen;
+mod jobs;
+mod looks;
+mod observe;
+mod patience;
+mod perform;
+mod prepare;
+mod resume;
+mod world;
+
+pub use adopt::adopt;
+pub use drive::{Operation, Recorder};
+pub use execute::execute;
+pub use looks::{history, inspect, list, status, unfinished};
+pub use observe::{Ask, ObserveError, observe};
+pub use prepare::{Ended, Prepared, Ready, prepare_rollback, prepare_update};
+pub use resume::resume;
+pub use world::{Limits, World};

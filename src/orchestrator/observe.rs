@@ -1,0 +1,120 @@
+//! One look at everything, read-only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::world::World;
+use crate::cloud::CloudError;
+use crate::host::{HostError, LookRequest};
+use crate::model::{Deployment, HostView, ImageRef, InstanceId, InstanceType, Observed, RunState};
+
+/// What to look at besides the deployment itself.
+#[derive(Debug, Clone, Default)]
+pub struct Ask {
+    /// A type that is wanted.
+    pub instance_type: Option<InstanceType>,
+    /// References that are wanted: what they mean on the host.
+    pub images: Vec<ImageRef>,
+}
+
+/// Why a look could not be made at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ObserveError {
+    /// A call failed.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// The instance is gone.
+    #[error("{0} does not exist (any more) in this region")]
+    NoInstance(InstanceId),
+}
+
+/// Looks.
+///
+/// # Errors
+/// When EC2 cannot be asked, or has no such instance. A host or a file system that cannot be asked is part
+/// of what is observed.
+pub async fn observe(
+    world: &World,
+    deployment: &Deployment,
+    ask: &Ask,
+) -> Result<Observed, ObserveError> {
+    let at = world.clock.now();
+    let id = &deployment.instance_id;
+    let instance = world
+        .ec2
+        .instance(id)
+        .await?
+        .ok_or_else(|| ObserveError::NoInstance(id.clone()))?;
+    let mut names = vec![instance.instance_type.clone()];
+    names.extend(
+        ask.instance_type
+            .iter()
+            .filter(|t| **t != instance.instance_type)
+            .cloned(),
+    );
+    let types: BTreeMap<_, _> = world
+        .ec2
+        .types(&names)
+        .await?
+        .into_iter()
+        .map(|t| (t.name.clone(), t))
+        .collect();
+    let known: Vec<InstanceType> = types.keys().cloned().collect();
+    let offered: BTreeSet<_> = world
+        .ec2
+        .offered(&known, &instance.zone)
+        .await?
+        .into_iter()
+        .collect();
+    let file_system = match &deployment.file_system_id {
+        None => None,
+        Some(id) => Some(match world.efs.file_system(id).await {
+            Ok(Some(facts)) => Ok(facts),
+            Ok(None) => Err(format!("{id} does not exist in this region")),
+            Err(error) if error.stops_everything() => return Err(error.into()),
+            Err(error) => Err(error.to_string()),
+        }),
+    };
+    let host = match instance.state {
+        RunState::Running => look(world, deployment, ask).await?,
+        RunState::Stopped => HostView::Stopped,
+        other => HostView::Unreachable(format!("the instance is {}", other.as_str())),
+    };
+    Ok(Observed {
+        at,
+        instance,
+        types,
+        offered,
+        file_system,
+        host,
+    })
+}
+
+async fn look(world: &World, deployment: &Deployment, ask: &Ask) -> Result<HostView, ObserveError> {
+    let on = &deployment.instance_id;
+    let request = LookRequest {
+        // Without a file system of its own, `/` tells which mount points of fstab are not mounted.
+        mount_point: deployment.mount_point.clone().or_else(|| Some("/".into())),
+        images: ask.images.clone(),
+        only_boot: false,
+    };
+    let mut facts = match world.host.look(on, &request).await {
+        Ok(facts) => facts,
+        Err(HostError::Cloud(error)) if error.stops_everything() => return Err(error.into()),
+        Err(error) => return Ok(HostView::Unreachable(error.to_string())),
+    };
+    // The probes of the mount itself, under their time limit; the reading half of the sentinel.
+    if let Some(point) = &deployment.mount_point {
+        let limit_s = u32::try_from(world.limits.mount_probe.as_secs().max(1)).unwrap_or(u32::MAX);
+        let ask = crate::host::MountRequest {
+            point: point.clone(),
+            limit_s,
+            token: "look".into(),
+        };
+        facts.mount = match world.host.mount(on, None, &ask).await {
+            Ok(mount) => Some(mount),
+            Err(HostError::Cloud(error)) if error.stops_everything() => return Err(error.into()),
+            Err(error) => return Ok(HostView::Unreachable(error.to_string())),
+        };
+    }
+    Ok(HostView::Up(Box::new(facts)))
+}

@@ -1,0 +1,243 @@
+//! One action, made so: look first, act, look again. Every action is safe twice.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::failure::{fails, from_checks, from_cloud, from_host, from_instance};
+use super::world::World;
+use crate::efs;
+use crate::host::{LookRequest, MountRequest, Tag};
+use crate::instance::{InstanceError, InstanceService, Made};
+use crate::journal::{Evidence, Failure, Line};
+use crate::model::{Deployment, InstanceId, OperationId};
+use crate::plan::{Action, CheckMounts, CheckStatus, Plan, Step};
+use crate::report::{EVENT_SCHEMA, Event, EventKind};
+use crate::snapshot::{Snapshot, SnapshotStore};
+use crate::state::StateError;
+
+/// Performs one action of a plan.
+pub(super) struct Performer<'a> {
+    pub world: &'a World,
+    pub plan: &'a Plan,
+    pub deployment: &'a Deployment,
+    pub operation: &'a OperationId,
+    pub fence: u64,
+    pub seq: AtomicU64,
+    pub lines: &'a [Line],
+    pub snapshot: Option<&'a Snapshot>,
+    pub forward: bool,
+}
+
+impl Performer<'_> {
+    /// Makes it so.
+    pub async fn perform(&self, step: &Step) -> Result<Evidence, Failure> {
+        let on = &step.on;
+        match &step.action {
+            Action::CheckMounts(check) => self.check_mounts(on, check).await,
+            Action::WriteSnapshot { .. } => self.write_snapshot(),
+            Action::PullImages { images } => self.pull(on, images).await,
+            Action::Quiesce { containers, .. } => self.quiesce(on, containers).await,
+            Action::StopInstance {} => {
+                let progress = |m: &str| self.progress("stop_instance", m);
+                self.made(self.service(&progress).stopped(on).await)
+            }
+            Action::SetInstanceType { from, to } => {
+                let progress = |m: &str| self.progress("set_instance_type", m);
+                self.made(self.service(&progress).typed(on, from, to).await)
+            }
+            Action::StartInstance {} => {
+                let progress = |m: &str| self.progress("start_instance", m);
+                self.made(self.service(&progress).running(on).await)
+            }
+            Action::AwaitHost { .. } => self.await_host(on).await,
+            Action::ApplyImages(apply) => self.apply(on, apply).await,
+            Action::VerifyHealth(verify) => self.verify(on, verify).await,
+        }
+    }
+
+    /// Says what is seen while it goes on.
+    pub(super) fn progress(&self, step: &'static str, message: &str) {
+        let kind = EventKind::StepProgress {
+            step,
+            message: message.to_owned(),
+        };
+        let at = self.world.clock.now();
+        self.world.listener.event(&Event {
+            schema: EVENT_SCHEMA,
+            at,
+            operation_id: self.operation.clone(),
+            kind,
+        });
+    }
+
+    pub(super) fn service<'s>(
+        &'s self,
+        progress: &'s (dyn Fn(&str) + Send + Sync),
+    ) -> InstanceService<'s> {
+        InstanceService {
+            ec2: self.world.ec2.as_ref(),
+            clock: self.world.clock.as_ref(),
+            settings: if self.forward {
+                self.world.limits.instance()
+            } else {
+                self.world.limits.instance_undo()
+            },
+            progress,
+        }
+    }
+
+    fn made(&self, result: Result<Made, InstanceError>) -> Result<Evidence, Failure> {
+        match result {
+            Ok(made) => Ok(Evidence {
+                already: made == Made::Already,
+                ..Evidence::default()
+            }),
+            Err(error) => Err(from_instance("the instance", &error)),
+        }
+    }
+
+    pub(super) fn tag(&self) -> Tag {
+        Tag {
+            fence: self.fence,
+            seq: self.seq.fetch_add(1, Ordering::Relaxed),
+            operation: self.operation.clone(),
+        }
+    }
+
+    async fn check_mounts(
+        &self,
+        on: &InstanceId,
+        check: &CheckMounts,
+    ) -> Result<Evidence, Failure> {
+        let mut checks = Vec::new();
+        let file_system = match &check.file_system {
+            Some(id) => {
+                let seen = self
+                    .world
+                    .efs
+                    .file_system(id)
+                    .await
+                    .map_err(|e| from_cloud("the file system cannot be seen", &e))?;
+                Some(seen.ok_or_else(|| {
+                    fails(
+                        "mount_file_system",
+                        format!("{id} does not exist in this region"),
+                    )
+                })?)
+            }
+            None => None,
+        };
+        if let (Some(point), true) = (&check.mount_point, check.host) {
+            let ask = self.mount_request(point);
+            let tag = self.tag();
+            let mount = self
+                .world
+                .host
+                .mount(on, Some(&tag), &ask)
+                .await
+                .map_err(|e| from_host("the mount cannot be checked", &e))?;
+            let containers = self.project_containers(on).await?;
+            checks.extend(efs::judge(
+                &mount,
+                check.file_system.as_ref(),
+                file_system.as_ref(),
+                &check.zone,
+                check.stops_instance,
+                &containers,
+            ));
+        } else if check.host {
+            // `--efs none`: no bind mount may lie under a mount point that is not mounted.
+            let ask = LookRequest {
+                mount_point: Some("/".into()),
+                ..LookRequest::default()
+            };
+            let facts = self.look(on, &ask).await?;
+            let unmounted = facts.mount.as_ref().and_then(|m| m.unmounted.as_deref());
+            let containers = self.project_containers(on).await?;
+            checks.extend(efs::judge_without_efs(
+                unmounted,
+                &containers,
+                check.stops_instance,
+            ));
+        } else if let (Some(facts), false) = (&file_system, check.host) {
+            checks.extend(efs::judge_file_system(
+                check.file_system.as_ref(),
+                Some(facts),
+                &check.zone,
+            ));
+        }
+        if let Some(failure) = from_checks(
+            "mount_check",
+            "the data is not there as it must be",
+            &checks,
+        ) {
+            return Err(failure);
+        }
+        let warnings = checks
+            .iter()
+            .filter(|c| c.status == CheckStatus::Warn)
+            .map(|c| c.message.clone())
+            .collect();
+        Ok(Evidence {
+            warnings,
+            ..Evidence::default()
+        })
+    }
+
+    pub(super) fn mount_request(&self, point: &str) -> MountRequest {
+        MountRequest {
+            point: point.to_owned(),
+            limit_s: u32::try_from(self.world.limits.mount_probe.as_secs().max(1))
+                .unwrap_or(u32::MAX),
+            token: format!("{} {}", self.deployment.name, self.operation),
+        }
+    }
+
+    async fn project_containers(
+        &self,
+        on: &InstanceId,
+    ) -> Result<Vec<crate::model::ContainerFacts>, Failure> {
+        let facts = self.look(on, &LookRequest::default()).await?;
+        let name = &self.deployment.compose.project;
+        Ok(facts
+            .projects
+            .into_iter()
+            .find(|p| p.name == *name)
+            .map(|p| p.containers)
+            .unwrap_or_default())
+    }
+
+    fn write_snapshot(&self) -> Result<Evidence, Failure> {
+        let snapshot = self
+            .snapshot
+            .ok_or_else(|| fails("snapshot", "there is no snapshot to write"))?;
+        let store = SnapshotStore::new(
+            self.world
+                .state_dir
+                .join(self.deployment.name.as_str())
+                .join("snapshots"),
+        );
+        match store.write(snapshot) {
+            Ok(()) => Ok(Evidence::default()),
+            Err(StateError::Exists { .. }) => Ok(Evidence {
+                already: true,
+                ..Evidence::default()
+            }),
+            Err(error) => Err(fails(
+                error.code(),
+                format!("the snapshot cannot be written: {error}"),
+            )),
+        }
+    }
+
+    pub(super) fn deadline(&self, limit: std::time::Duration) -> crate::model::Timestamp {
+        self.world
+            .clock
+            .now()
+            .checked_add(limit)
+            .unwrap_or(crate::model::Timestamp::MAX)
+    }
+
+    pub(super) async fn pause(&self) {
+        self.world.clock.sleep(self.world.limits.poll).await;
+    }
+}

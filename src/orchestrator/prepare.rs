@@ -1,0 +1,395 @@
+//! `update` and `rollback`, up to the question: look, and decide.
+
+use std::collections::BTreeMap;
+
+use super::finish;
+use super::freshen::freshen;
+use super::observe::{Ask, ObserveError, observe};
+use super::world::World;
+use crate::model::{
+    Deployment, DeploymentName, Desired, DesiredImage, ImageRef, Observed, Outcome, Purpose,
+    RollbackRequest, SnapshotId, UpdateRequest,
+};
+use crate::plan::{Check, Decision, Input, Plan, SnapshotChoice, toward};
+use crate::report::{ChangeData, CommandError, ErrorDocument, PlanData, StateData};
+use crate::snapshot::Snapshot;
+use crate::state::{Lock, LockError, StateDir, new_id};
+
+/// What came of looking and planning.
+pub enum Prepared {
+    /// What is asked for is so.
+    Unchanged(Box<ChangeData>),
+    /// A check says no.
+    Refused(Box<ChangeData>, ErrorDocument),
+    /// It can go ahead.
+    Ready(Box<Ready>),
+}
+
+/// A change that can go ahead.
+pub struct Ready {
+    /// The plan.
+    pub plan: Plan,
+    /// Every check.
+    pub checks: Vec<Check>,
+    /// The lines of the compose file that change; empty where it stays.
+    pub compose_diff: String,
+    pub(super) deployment: Deployment,
+    pub(super) desired: Desired,
+    pub(super) choice: SnapshotChoice,
+}
+
+/// A change that ended.
+pub struct Ended {
+    /// How.
+    pub outcome: Outcome,
+    /// What is so now.
+    pub data: Box<ChangeData>,
+    /// Why it did not do what was asked.
+    pub error: Option<ErrorDocument>,
+}
+
+impl Ended {
+    pub(super) fn refused(data: ChangeData, error: ErrorDocument) -> Self {
+        Self {
+            outcome: Outcome::Refused,
+            data: Box::new(data),
+            error: Some(error),
+        }
+    }
+}
+
+/// Looks and plans an update. Changes nothing of the stack, and takes no lock, but for a moment where a
+/// reference that the file says already is pulled, to learn what it means now.
+///
+/// # Errors
+/// When it cannot be known: no such deployment, damaged state, credentials, network.
+pub async fn prepare_update(
+    world: &World,
+    request: &UpdateRequest,
+) -> Result<Prepared, CommandError> {
+    let (state, deployment) = open(world, &request.deployment)?;
+    let images = request
+        .images
+        .iter()
+        .map(|(service, reference)| {
+            (
+                service.clone(),
+                DesiredImage {
+                    reference: reference.clone(),
+                    id: None,
+                },
+            )
+        })
+        .collect();
+    let desired = Desired {
+        instance_type: request.instance_type.clone(),
+        images,
+        purpose: Purpose::Update,
+        gate: request.options.gate,
+        undo_on_failure: !request.options.no_rollback,
+    };
+    // A dry run changes nothing, and does not ask the registry either.
+    if !request.options.dry_run {
+        freshen(world, &state, &deployment, &desired).await?;
+    }
+    prepare(world, &state, deployment, desired).await
+}
+
+/// Looks and plans a rollback; changes nothing and takes no lock.
+///
+/// # Errors
+/// As [`prepare_update`], and when there is no snapshot to go back to.
+pub async fn prepare_rollback(
+    world: &World,
+    request: &RollbackRequest,
+) -> Result<Prepared, CommandError> {
+    let (state, deployment) = open(world, &request.deployment)?;
+    // Before the target is looked for: an unfinished operation, or one that cannot be read, is not passed over.
+    if let Some(refusal) = unfinished(&state, &deployment.name)? {
+        return Ok(refuse(None, vec![refusal]));
+    }
+    let snapshot = target(&state, request)?;
+    let chosen = |service: &crate::model::ServiceName| {
+        request
+            .services
+            .as_ref()
+            .is_none_or(|only| only.contains(service))
+    };
+    if let Some(unknown) = request
+        .services
+        .iter()
+        .flatten()
+        .find(|s| !snapshot.services.contains_key(*s))
+    {
+        return Err(CommandError::refused(
+            "unknown_service",
+            format!("the snapshot {} holds no service {unknown}", snapshot.id),
+        ));
+    }
+    let images = snapshot
+        .services
+        .iter()
+        .filter(|(service, _)| chosen(service))
+        .map(|(service, seen)| {
+            let image = DesiredImage {
+                reference: seen.image.reference.clone(),
+                id: seen.image.id.clone(),
+            };
+            (service.clone(), image)
+        })
+        .collect();
+    let green = snapshot.green().into_iter().filter(|s| chosen(s)).collect();
+    let desired = Desired {
+        instance_type: request
+            .services
+            .is_none()
+            .then(|| snapshot.instance_type.clone()),
+        images,
+        purpose: Purpose::Rollback {
+            to: snapshot.id.clone(),
+            green,
+        },
+        gate: request.options.gate,
+        undo_on_failure: !request.options.no_rollback,
+    };
+    prepare(world, &state, deployment, desired).await
+}
+
+/// The snapshot that a rollback goes to: the one named, else the one of the newest operation that ended
+/// `updated` or `rolled_back_as_asked`. Operations that changed nothing or were undone are passed over.
+fn target(state: &StateDir, request: &RollbackRequest) -> Result<Snapshot, CommandError> {
+    let id: SnapshotId = match &request.to {
+        Some(id) => id.clone(),
+        None => state
+            .operations(&request.deployment)?
+            .items
+            .iter()
+            .find_map(|o| finish::snapshot_of_success(&o.lines))
+            .ok_or_else(|| {
+                CommandError::not_found(
+                    "no_snapshot",
+                    "there is no operation to take back: nothing was updated yet",
+                )
+                .help(format!(
+                    "see what there is: geusemaker history {}",
+                    request.deployment
+                ))
+            })?,
+    };
+    Ok(state.snapshots(&request.deployment).load(&id)?)
+}
+
+pub(super) fn open(
+    world: &World,
+    name: &DeploymentName,
+) -> Result<(StateDir, Deployment), CommandError> {
+    let (state, _) = StateDir::open(&world.state_dir)?;
+    let deployment = state.load(name)?;
+    Ok((state, deployment))
+}
+
+async fn prepare(
+    world: &World,
+    state: &StateDir,
+    deployment: Deployment,
+    desired: Desired,
+) -> Result<Prepared, CommandError> {
+    if let Some(refusal) = unfinished(state, &deployment.name)? {
+        return Ok(refuse(None, vec![refusal]));
+    }
+    let observed = match look(world, &deployment, &desired).await? {
+        Ok(observed) => observed,
+        Err(check) => return Ok(refuse(None, vec![check])),
+    };
+    let id = new_id(world.clock.now(), (world.random)());
+    let id = SnapshotId::new(id).map_err(|e| CommandError::failed("internal", e.to_string()))?;
+    let fresh = Snapshot::of(&observed, &deployment, id.clone());
+    let newest = state
+        .snapshots(&deployment.name)
+        .list()?
+        .items
+        .into_iter()
+        .next();
+    let choice = match newest {
+        Some(newest) if newest.same_state(&fresh) => SnapshotChoice {
+            id: newest.id,
+            reuse: true,
+        },
+        _ => SnapshotChoice { id, reuse: false },
+    };
+    Ok(
+        match decide(world, &deployment, &observed, &desired, &choice) {
+            Err(checks) => refuse(Some(&observed), checks),
+            Ok(Decision::Unchanged { checks }) => {
+                Prepared::Unchanged(Box::new(unchanged(&observed, checks)))
+            }
+            Ok(Decision::Change { plan, checks, diff }) => Prepared::Ready(Box::new(Ready {
+                plan: *plan,
+                checks,
+                compose_diff: diff,
+                deployment,
+                desired,
+                choice,
+            })),
+        },
+    )
+}
+
+pub(super) fn decide(
+    world: &World,
+    deployment: &Deployment,
+    observed: &Observed,
+    desired: &Desired,
+    snapshot: &SnapshotChoice,
+) -> Result<Decision, Vec<Check>> {
+    toward(Input {
+        deployment,
+        observed,
+        desired,
+        snapshot,
+        pace: world.pace,
+    })
+}
+
+/// The look, or the refusal that there is nothing to look at.
+pub(super) async fn look(
+    world: &World,
+    deployment: &Deployment,
+    desired: &Desired,
+) -> Result<Result<Observed, Check>, CommandError> {
+    let ids = desired
+        .images
+        .values()
+        .filter_map(|i| ImageRef::new(i.id.as_ref()?.as_str()).ok());
+    let ask = Ask {
+        instance_type: desired.instance_type.clone(),
+        images: desired
+            .images
+            .values()
+            .map(|i| i.reference.clone())
+            .chain(ids)
+            .collect(),
+    };
+    match observe(world, deployment, &ask).await {
+        Ok(observed) => Ok(Ok(observed)),
+        Err(ObserveError::Cloud(error)) => Err(error.into()),
+        Err(ObserveError::NoInstance(id)) => Ok(Err(Check::refuse(
+            "instance_exists",
+            format!("{id} does not exist in this region"),
+            "no such instance",
+            "the instance of this deployment",
+            "check --region and --profile; an instance that was terminated cannot be brought back",
+        ))),
+    }
+}
+
+/// The refusal while an operation is unfinished.
+pub(super) fn unfinished(
+    state: &StateDir,
+    name: &DeploymentName,
+) -> Result<Option<Check>, CommandError> {
+    let Some(open) = state.open_operation(name)? else {
+        return Ok(None);
+    };
+    // One that is under way has a holder: that is `locked`, and not something to resume.
+    if let Some(holder) = Lock::holder(state, name)?
+        && holder.pid != std::process::id()
+    {
+        let (name, holder) = (name.clone(), Some(Box::new(holder)));
+        return Err(CommandError::locked(
+            LockError::Held { name, holder }.to_string(),
+        ));
+    }
+    let id = open.id;
+    Ok(Some(Check::refuse(
+        "operation_open",
+        format!("operation {id} is not finished"),
+        format!("operation {id}"),
+        "no unfinished operation",
+        format!("geusemaker resume {name}    (goes on; --unwind goes back)"),
+    )))
+}
+
+fn refuse(observed: Option<&Observed>, checks: Vec<Check>) -> Prepared {
+    let error = refusal(&checks);
+    let data = ChangeData {
+        previous_state: observed.map(state_of),
+        plan: Some(PlanData::new(None, checks)),
+        ..ChangeData::default()
+    };
+    Prepared::Refused(Box::new(data), error)
+}
+
+/// The refusals as one error: the first by name, the others below it.
+pub(super) fn refusal(checks: &[Check]) -> ErrorDocument {
+    let refused: Vec<&Check> = checks
+        .iter()
+        .filter(|c| c.status == crate::plan::CheckStatus::Refuse)
+        .collect();
+    ErrorDocument {
+        code: refused
+            .first()
+            .map_or("refused", |c| c.name.as_str())
+            .to_owned(),
+        message: match refused.as_slice() {
+            [one] => one.message.clone(),
+            many => format!(
+                "{} checks say no: {}",
+                many.len(),
+                many.iter()
+                    .map(|c| c.message.as_str())
+                    .collect::<Vec<_>>()
+                    .join("; ")
+            ),
+        },
+        causes: refused
+            .iter()
+            .map(|c| format!("{}: found {}, expected {}", c.name, c.found, c.expected))
+            .collect(),
+        help: refused
+            .iter()
+            .map(|c| c.help.clone())
+            .filter(|h| !h.is_empty())
+            .collect(),
+    }
+}
+
+fn unchanged(observed: &Observed, checks: Vec<Check>) -> ChangeData {
+    let now = state_of(observed);
+    let warnings = checks
+        .iter()
+        .filter(|c| c.status == crate::plan::CheckStatus::Warn)
+        .map(|c| c.message.clone())
+        .collect();
+    ChangeData {
+        success: true,
+        previous_state: Some(now.clone()),
+        new_state: Some(now),
+        warnings,
+        ..ChangeData::default()
+    }
+}
+
+fn state_of(observed: &Observed) -> StateData {
+    let containers = observed
+        .host
+        .facts()
+        .map(|f| f.projects.iter().flat_map(|p| &p.containers))
+        .into_iter()
+        .flatten();
+    let images: BTreeMap<_, _> = containers
+        .filter(|c| c.running())
+        .filter_map(|c| {
+            let image = crate::plan::PlannedImage {
+                reference: ImageRef::new(c.image.clone()).ok()?,
+                id: Some(c.image_id.clone()),
+                digest: crate::plan::first_digest(&c.digests),
+            };
+            Some((c.service.clone(), image))
+        })
+        .collect();
+    StateData {
+        instance_type: observed.instance.instance_type.clone(),
+        images,
+    }
+}
