@@ -1,1 +1,13 @@
-//! The promises, one test each.
+//! The promises, one test each. One binary: each further one would link the SDK again.
+
+mod bad_input;
+mod bad_world;
+mod deadlines;
+mod faults;
+mod locks;
+mod predecessor;
+mod readme;
+mod road;
+mod safety;
+mod saga;
+mod support;
