@@ -6,6 +6,7 @@ use super::finish;
 use super::freshen::freshen;
 use super::observe::{Ask, ObserveError, observe};
 use super::world::World;
+use crate::journal::Summary;
 use crate::model::{
     Deployment, DeploymentName, Desired, DesiredImage, ImageRef, Observed, Outcome, Purpose,
     RollbackRequest, SnapshotId, UpdateRequest,
@@ -108,7 +109,7 @@ pub async fn prepare_rollback(
     if let Some(refusal) = unfinished(&state, &deployment.name)? {
         return Ok(refuse(None, vec![refusal]));
     }
-    let snapshot = target(&state, request)?;
+    let (snapshot, redo) = target(&state, request)?;
     let chosen = |service: &crate::model::ServiceName| {
         request
             .services
@@ -152,19 +153,31 @@ pub async fn prepare_rollback(
         gate: request.options.gate,
         undo_on_failure: !request.options.no_rollback,
     };
-    prepare(world, &state, deployment, desired).await
+    let mut prepared = prepare(world, &state, deployment, desired).await?;
+    if let Prepared::Ready(ready) = &mut prepared
+        && redo
+    {
+        let warning = "the last success was a rollback: taking it back is a redo of what it undid";
+        ready.plan.warnings.push(warning.into());
+    }
+    Ok(prepared)
 }
 
 /// The snapshot that a rollback goes to: the one named, else the one of the newest operation that ended
 /// `updated` or `rolled_back_as_asked`. Operations that changed nothing or were undone are passed over.
-fn target(state: &StateDir, request: &RollbackRequest) -> Result<Snapshot, CommandError> {
-    let id: SnapshotId = match &request.to {
-        Some(id) => id.clone(),
+/// True beside it: that operation was a rollback itself, so this one is a redo.
+fn target(state: &StateDir, request: &RollbackRequest) -> Result<(Snapshot, bool), CommandError> {
+    let (id, redo): (SnapshotId, bool) = match &request.to {
+        Some(id) => (id.clone(), false),
         None => state
             .operations(&request.deployment)?
             .items
             .iter()
-            .find_map(|o| finish::snapshot_of_success(&o.lines))
+            .find_map(|o| {
+                let id = finish::snapshot_of_success(&o.lines)?;
+                let redo = Summary::of(&o.lines).is_some_and(|s| s.kind() == "rollback");
+                Some((id, redo))
+            })
             .ok_or_else(|| {
                 CommandError::not_found(
                     "no_snapshot",
@@ -176,7 +189,7 @@ fn target(state: &StateDir, request: &RollbackRequest) -> Result<Snapshot, Comma
                 ))
             })?,
     };
-    Ok(state.snapshots(&request.deployment).load(&id)?)
+    Ok((state.snapshots(&request.deployment).load(&id)?, redo))
 }
 
 pub(super) fn open(

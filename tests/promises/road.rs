@@ -120,9 +120,13 @@ fn a_rollback_of_a_rollback_is_a_redo() {
     sandbox
         .run(&["rollback", "my-dev-stack", "--force"])
         .ended(0);
-    sandbox
-        .run(&["rollback", "my-dev-stack", "--force"])
-        .ended(0);
+    let again = sandbox.run(&["rollback", "my-dev-stack", "--force"]);
+    again.ended(0);
+    assert!(
+        again.err.contains("a redo"),
+        "the plan says so: {}",
+        again.err
+    );
     assert_eq!(sandbox.seen(), updated);
 }
 
