@@ -75,9 +75,11 @@ pub(super) fn finish(
             warnings.push(format!("snapshots could not be tidied up: {error}"));
         }
     }
-    let verified = verified(&op.lines);
+    let mut data = Summary::of(&op.lines)
+        .map(|s| s.change_data())
+        .unwrap_or_default();
     if outcome != Outcome::Refused
-        && let Err(error) = cache(state, &op, outcome, verified.as_ref())
+        && let Err(error) = cache(state, &op, outcome, data.verified.as_ref())
     {
         warnings.push(format!(
             "the cache for `list` could not be written: {error}"
@@ -86,9 +88,6 @@ pub(super) fn finish(
     op.emit(EventKind::OperationFinished { outcome });
     let success = matches!(outcome, Outcome::Updated | Outcome::RolledBackAsAsked);
     let error = (!success).then(|| explain(outcome, failure(&op.lines), name.as_str()));
-    let mut data = Summary::of(&op.lines)
-        .map(|s| s.change_data())
-        .unwrap_or_default();
     data.warnings.extend(warnings);
     if outcome == Outcome::Refused {
         data.snapshot_id = None;
@@ -149,15 +148,6 @@ fn kept(
         );
     }
     keep
-}
-
-/// What was read back last.
-fn verified(lines: &[Line]) -> Option<Verified> {
-    let value = lines
-        .iter()
-        .rev()
-        .find_map(|l| l.entry.evidence()?.verified.clone())?;
-    serde_json::from_value(value).ok()
 }
 
 /// Why it did not do what was asked: what failed first, and what failed in the undo.
