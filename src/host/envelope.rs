@@ -3,7 +3,7 @@
 //! Run Command cuts output at 24,000 characters (SSM API, `GetCommandInvocation`), so a document comes in
 //! slices of at most 20,000, each with the length and SHA-256 of the whole.
 
-use sha2::{Digest, Sha256};
+use crate::model::sha256_hex;
 
 use super::scripts::Verb;
 use super::{HostError, port};
@@ -141,14 +141,6 @@ impl Gather {
         }
         Ok(Next::Whole(std::mem::take(&mut self.text)))
     }
-}
-
-/// SHA-256 in lower-case hex.
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
 }
 
 pub(super) fn garbled(verb: Verb, expected: &str, found: String) -> port::HostError {

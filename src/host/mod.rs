@@ -18,8 +18,8 @@ mod port;
 mod reply;
 pub mod scripts;
 
+use crate::model::sha256_hex;
 pub use channel::{ChannelLimits, RunCommandHost};
-use envelope::sha256_hex;
 pub use envelope::{Gather, Next, RESTARTS, Slice, parse_slice};
 pub use input::Input;
 pub use port::*;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::entry::{Entry, Evidence, Failure, Line};
+use super::entry::{Entry, Failure, Line};
 use super::next::{Next, next};
 use crate::model::{OperationId, Outcome, Purpose, SnapshotId, Timestamp};
 use crate::plan::{Action, Plan, StackState};
@@ -139,15 +139,6 @@ fn seconds(from: Timestamp, to: Timestamp) -> f64 {
     (to.duration_since(from).as_millis().max(0) as f64) / 1000.0
 }
 
-fn evidence(entry: &Entry) -> Option<&Evidence> {
-    match entry {
-        Entry::Done { evidence, .. }
-        | Entry::UndoDone { evidence, .. }
-        | Entry::ConfirmDone { evidence, .. } => Some(evidence),
-        _ => None,
-    }
-}
-
 /// How long services were down, in seconds: from the first effect that takes one down to when all were first
 /// seen green after the last such effect, or to the last line where they were not. A step that found its
 /// work done took nothing down.
@@ -197,7 +188,9 @@ fn verified<'j>(plan: &Plan, lines: &'j [Line]) -> Option<&'j serde_json::Value>
         if begun(plan, &line.entry).is_some_and(Action::changes) {
             verified = None;
         }
-        verified = evidence(&line.entry)
+        verified = line
+            .entry
+            .evidence()
             .and_then(|e| e.verified.as_ref())
             .or(verified);
     }
@@ -310,7 +303,7 @@ fn warnings(plan: &Plan, lines: &[Line]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let seen = lines
         .iter()
-        .filter_map(|l| evidence(&l.entry))
+        .filter_map(|l| l.entry.evidence())
         .flat_map(|e| &e.warnings);
     for warning in plan.warnings.iter().chain(seen) {
         if !all.contains(warning) {

@@ -1,5 +1,6 @@
 use super::super::samples::*;
 use super::*;
+use crate::journal::Evidence;
 
 /// Entries with the second at which each was written.
 fn timed(entries: Vec<(i64, Entry)>) -> Vec<Line> {

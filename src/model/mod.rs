@@ -5,6 +5,7 @@
 
 mod deployment;
 mod desired;
+mod hash;
 mod ids;
 mod image;
 mod observed;
@@ -14,6 +15,7 @@ mod secret;
 
 pub use deployment::*;
 pub use desired::*;
+pub use hash::sha256_hex;
 pub use ids::*;
 pub use image::*;
 pub use observed::*;

@@ -11,8 +11,9 @@ use crate::host::{ApplyJob, ApplyService, FileText, Job, LookRequest};
 use crate::journal::{Evidence, Failure};
 use crate::model::{
     Colour, ContainerFacts, HostFacts, ImageRef, InstanceId, ProjectFacts, Secret, ServiceName,
+    sha256_hex,
 };
-use crate::plan::{ApplyImages, CheckStatus, PlannedImage, VerifyHealth, first_digest, sha256_hex};
+use crate::plan::{ApplyImages, CheckStatus, PlannedImage, VerifyHealth, first_digest};
 use crate::report::Verified;
 
 impl Performer<'_> {

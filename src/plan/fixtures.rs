@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
+pub use crate::model::sha256_hex;
 
 use crate::instance::types::type_facts;
 use crate::model::*;
@@ -59,14 +59,6 @@ pub const FILE_SYSTEM: &str = "fs-0123456789abcdef0";
 pub const INSTANCE: &str = "i-0123456789abcdef0";
 /// The line of `mountinfo` that a TLS mount by efs-utils makes.
 pub const MOUNTINFO: &str = "97 28 0:42 / /mnt/efs rw,relatime shared:50 - nfs4 127.0.0.1:/ rw,vers=4.1,rsize=1048576,wsize=1048576,namlen=255,hard,noresvport,proto=tcp,port=20191,timeo=600,retrans=2,sec=sys,clientaddr=127.0.0.1,local_lock=none,addr=127.0.0.1";
-
-/// SHA-256 of a text, in hex.
-pub fn sha256_hex(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
-}
 
 /// An image id that stands for this text.
 pub fn image_id(text: &str) -> Sha256Id {
@@ -298,12 +290,12 @@ pub fn container(
     ContainerFacts {
         service: service(name),
         name: name.into(),
-        id: sha256_hex(&format!("container {name}")),
+        id: sha256_hex(format!("container {name}")),
         image: reference.into(),
         image_id: image_id(reference),
         digests: vec![format!(
             "{repository}@sha256:{}",
-            sha256_hex(&format!("manifest {reference}"))
+            sha256_hex(format!("manifest {reference}"))
         )],
         status: "running".into(),
         exit_code: 0,

@@ -13,6 +13,6 @@ mod toward;
 
 pub use check::{Check, CheckStatus};
 pub use show::duration;
-pub use stack::{first_digest, sha256_hex};
+pub use stack::first_digest;
 pub use step::*;
 pub use toward::{Decision, Input, Pace, SnapshotChoice, toward};

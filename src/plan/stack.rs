@@ -8,7 +8,8 @@ use super::step::{ImageEdit, PlannedImage};
 use super::toward::Input;
 use crate::containers::{read_services, set_images, unified_diff};
 use crate::model::{
-    ContainerFacts, Desired, DesiredImage, HostFacts, ImageRef, ProjectFacts, ServiceName, Sha256Id,
+    ContainerFacts, Desired, DesiredImage, HostFacts, ImageRef, ProjectFacts, ServiceName,
+    Sha256Id, sha256_hex,
 };
 
 /// The stack on a host that answered.
@@ -144,15 +145,6 @@ impl<'a> Stack<'a> {
             diff: unified_diff(text.expose(), &after),
         })
     }
-}
-
-/// SHA-256 of a text, in hex, as `sha256sum` prints it.
-pub fn sha256_hex(text: &str) -> String {
-    use sha2::Digest;
-    sha2::Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
 }
 
 /// The digest part of the first `repo@sha256:…`.

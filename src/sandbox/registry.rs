@@ -3,18 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::fault::Faults;
-use crate::model::ImageRef;
-
-/// SHA-256 of some bytes, in lower-case hexadecimal.
-pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
+use crate::model::{ImageRef, sha256_hex};
 
 /// A reference the way Docker prints it: without `docker.io/` and `library/`, with its tag
 /// (`docker.io/library/postgres` is `postgres:latest`).

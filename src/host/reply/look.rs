@@ -7,9 +7,10 @@ use serde::Deserialize;
 use super::containers::{inspected, projects};
 use super::mount::MountReply;
 use super::{bytes, docker_json, read, text};
-use crate::host::envelope::{garbled, sha256_hex};
+use crate::host::envelope::garbled;
 use crate::host::scripts::Verb;
 use crate::host::{HostError, LookRequest};
+use crate::model::sha256_hex;
 use crate::model::{HostFacts, ImageFacts, ImageRef, Secret, Sha256Id};
 
 const LOOK: Verb = Verb::Look;

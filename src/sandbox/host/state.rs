@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::docker::Engine;
 use super::memory::MemoryRecord;
 use super::mounts::{EfsMount, MountKind};
+use crate::model::sha256_hex;
 use crate::sandbox::fault::Faults;
 use crate::sandbox::latency::Latency;
-use crate::sandbox::registry::{Registry, fault_key, sha256_hex, strike_ref};
+use crate::sandbox::registry::{Registry, fault_key, strike_ref};
 
 /// All that a host is, beside its folder on disk. Part of the world; changed only under its lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

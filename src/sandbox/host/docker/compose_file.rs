@@ -6,8 +6,8 @@ use serde_yaml::{Mapping, Value};
 
 use super::container::{Bind, restart_policy};
 use super::interpolate::{Notes, Vars, env_file, interpolate};
+use crate::model::sha256_hex;
 use crate::sandbox::host::HostFiles;
-use crate::sandbox::registry::sha256_hex;
 
 /// A project, resolved.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::container::{Container, Status};
 use crate::model::ImageRef;
-use crate::sandbox::registry::{RegistryImage, familiar, sha256_hex};
+use crate::model::sha256_hex;
+use crate::sandbox::registry::{RegistryImage, familiar};
 
 /// An image on the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,12 +5,13 @@ use jiff::ToSpan;
 use super::Record;
 use crate::host::{ApplyJob, ApplyService, FileText, Job, QuiesceContainer};
 use crate::model::ImageRef;
+use crate::model::sha256_hex;
 use crate::sandbox::fault::Faults;
 use crate::sandbox::host::docker::{Answer, docker};
 use crate::sandbox::host::files::{HostFiles, MemoryFiles};
 use crate::sandbox::host::state::{HostContext, HostState};
 use crate::sandbox::latency::Latency;
-use crate::sandbox::registry::{Registry, sha256_hex};
+use crate::sandbox::registry::Registry;
 
 /// A code and the end of the log.
 type Failure = (String, String);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::host::{HostError, LookRequest, MountRequest};
+use crate::model::sha256_hex;
 use crate::model::{
     BindFacts, ContainerFacts, HostFacts, ImageFacts, MountFacts, ProjectFacts, Secret, SeenInside,
     ServiceName, Sha256Id,
@@ -11,7 +12,6 @@ use crate::sandbox::host::docker::{COMPOSE_VERSION, Container, DOCKER_VERSION};
 use crate::sandbox::host::files::HostFiles;
 use crate::sandbox::host::mounts::MountKind;
 use crate::sandbox::host::state::{HostContext, HostState};
-use crate::sandbox::registry::sha256_hex;
 
 pub(super) fn look(at: &HostContext<'_>, ask: &LookRequest) -> Result<HostFacts, HostError> {
     let host = &at.host;

@@ -4,10 +4,10 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::host::{ApplyJob, ApplyService, FileText, QuiesceContainer, TagImage};
+use crate::model::sha256_hex;
 use crate::model::{ImageRef, OperationId, Secret, ServiceName, Sha256Id};
 use crate::sandbox::fault::Fault;
 use crate::sandbox::host::COMPOSE_FILE;
-use crate::sandbox::registry::sha256_hex;
 
 /// A clock that moves when it is told to.
 struct Hand(Mutex<Timestamp>);
