@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{App, SandboxRequest};
 use crate::cloud::aws::{self, Aws, ConnectOptions};
@@ -121,6 +122,10 @@ pub async fn build(app: &App, region: Option<&str>) -> Result<World, CommandErro
                 poll: Limits::AWS.poll / 2,
                 ..Limits::AWS
             }
+        };
+        let limits = Limits {
+            restore: Duration::from_millis(latency.restore),
+            ..limits
         };
         let channel = if fast {
             ChannelLimits::fast()

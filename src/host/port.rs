@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cloud::CloudError;
 use crate::model::{
-    HostFacts, ImageRef, InstanceId, MountFacts, OperationId, Secret, ServiceName, Sha256Id,
+    HostFacts, ImageRef, InstanceId, MountFacts, OperationId, RestoreState, Secret, ServiceName,
+    Sha256Id,
 };
 
 /// A host that can be asked.
@@ -28,6 +29,18 @@ pub trait Host: Send + Sync {
 
     /// How far the job with this tag is.
     async fn poll(&self, on: &InstanceId, tag: &Tag) -> Result<JobState, HostError>;
+
+    /// Tells the host what to go back to by itself, and by when; answers the state that it is in then. From
+    /// here on everything that carries this operation pushes the deadline out.
+    async fn arm(
+        &self,
+        on: &InstanceId,
+        tag: &Tag,
+        ask: &ArmRequest,
+    ) -> Result<RestoreState, HostError>;
+
+    /// Disarms: what is so now stays. Of another operation nothing is touched. Answers the state afterwards.
+    async fn commit(&self, on: &InstanceId, tag: &Tag) -> Result<RestoreState, HostError>;
 }
 
 /// Who sends, and which of its sends this is. The host refuses a lower fence, a lower `seq` of the same
@@ -49,8 +62,25 @@ pub struct LookRequest {
     pub mount_point: Option<String>,
     /// Also resolve these references to images on the host.
     pub images: Vec<ImageRef>,
-    /// Only the boot id and the machine: the cheapest proof of life. All else stays empty.
+    /// Only the boot id, the machine and the state of the armed restore: the cheapest proof of life. All else
+    /// stays empty.
     pub only_boot: bool,
+    /// Who looks, when it is the controller of an operation: pushes the deadline of its armed restore out.
+    pub beat: Option<Tag>,
+}
+
+/// What an armed host goes back to by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArmRequest {
+    /// How to go back: the same as the controller's own undo of `apply`. Its text is `Keep` or `Kept`.
+    pub restore: ApplyJob,
+    /// The containers, by name, that were green before: when all of them are green and stable at the deadline,
+    /// the host stays as it is.
+    pub green: Vec<String>,
+    /// The deadline lies so many seconds after the last word of the controller, and again after a boot.
+    pub grace_s: u32,
+    /// A container counts as stable when it was green, without a restart, for so many seconds.
+    pub stable_s: u32,
 }
 
 /// What to check at a mount point.
@@ -76,9 +106,16 @@ pub enum Job {
     Quiesce {
         /// In the order in which they are stopped.
         containers: Vec<QuiesceContainer>,
+        /// As part of an undo. Forward it is refused (`host_restored`, `host_committed`) once the host has
+        /// judged by itself.
+        back: bool,
     },
-    /// Makes the compose file say so, and these services run. One that somebody else started is left.
+    /// Makes the compose file say so, and these services run. One that somebody else started is left. Refused
+    /// (`host_restored`, `host_committed`) once the host has judged by itself.
     Apply(Box<ApplyJob>),
+    /// The same, on the way back: the very work that an armed host does by itself, and whoever comes second
+    /// finds it done. With `start` the host is `restored` afterwards; without it stays as armed as it was.
+    Restore(Box<ApplyJob>),
 }
 
 /// A container to be stopped.

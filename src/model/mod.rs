@@ -11,6 +11,7 @@ mod image;
 mod observed;
 mod outcome;
 mod request;
+mod restore;
 mod secret;
 
 pub use deployment::*;
@@ -21,6 +22,7 @@ pub use image::*;
 pub use observed::*;
 pub use outcome::*;
 pub use request::*;
+pub use restore::*;
 pub use secret::*;
 
 /// A moment in UTC, written as RFC 3339 with `Z`.

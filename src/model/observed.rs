@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FileSystemId, ImageRef, InstanceId, InstanceType, Secret, ServiceName, Sha256Id, Timestamp,
+    FileSystemId, ImageRef, InstanceId, InstanceType, RestoreState, Secret, ServiceName, Sha256Id,
+    Timestamp,
 };
 
 /// Everything that one look saw. `plan::toward` decides from this alone.
@@ -237,6 +238,8 @@ pub struct HostFacts {
     pub mount: Option<MountFacts>,
     /// Images on the host, for the references that were asked for: normalized reference → image.
     pub images: BTreeMap<String, ImageFacts>,
+    /// What the host would do if nobody spoke to it any more.
+    pub restore: RestoreState,
 }
 
 /// One compose project on a host, as its containers' labels name it

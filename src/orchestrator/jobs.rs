@@ -194,6 +194,7 @@ impl Performer<'_> {
         }
         let job = Job::Quiesce {
             containers: containers.to_vec(),
+            back: !self.forward,
         };
         self.job(on, "quiesce", &job, self.world.limits.quiesce)
             .await?;

@@ -96,6 +96,7 @@ async fn look(world: &World, deployment: &Deployment, ask: &Ask) -> Result<HostV
         mount_point: deployment.mount_point.clone().or_else(|| Some("/".into())),
         images: ask.images.clone(),
         only_boot: false,
+        beat: None,
     };
     let mut facts = match world.host.look(on, &request).await {
         Ok(facts) => facts,

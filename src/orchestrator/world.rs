@@ -73,6 +73,9 @@ pub struct Limits {
     pub checks: Duration,
     /// Each probe of the file system, on the host.
     pub mount_probe: Duration,
+    /// How long an armed host waits for a silent controller before it judges by itself. Longer than any
+    /// silence of a controller that lives: it looks or polls every few seconds.
+    pub restore: Duration,
 }
 
 impl Limits {
@@ -114,6 +117,7 @@ impl Limits {
         apply: Duration::from_secs(10 * 60),
         checks: Duration::from_secs(5 * 60),
         mount_probe: Duration::from_secs(8),
+        restore: Duration::from_secs(10 * 60),
     };
 
     /// For the sandbox while its latencies are `fast`: looks more often, waits as long, and gives up sooner

@@ -209,6 +209,7 @@ pub fn host() -> HostFacts {
         ),
     ];
     HostFacts {
+        restore: Default::default(),
         boot_id: "11111111-2222-3333-4444-555555555555".into(),
         machine: "x86_64".into(),
         docker: "27.3.1".into(),

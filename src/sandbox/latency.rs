@@ -17,6 +17,13 @@ pub struct Latency {
     pub pull: u64,
     /// Start of a container → its health check says `healthy`.
     pub healthy: u64,
+    /// How long an armed host waits for a silent controller before it judges by itself.
+    #[serde(default = "ten_minutes")]
+    pub restore: u64,
+}
+
+fn ten_minutes() -> u64 {
+    600_000
 }
 
 impl Latency {
@@ -28,6 +35,7 @@ impl Latency {
         status_checks: 80,
         pull: 50,
         healthy: 80,
+        restore: 600_000,
     };
     /// What EC2 takes, roughly; to be felt, not to be measured against.
     pub const REAL: Self = Self {
@@ -37,6 +45,7 @@ impl Latency {
         status_checks: 120_000,
         pull: 20_000,
         healthy: 8_000,
+        restore: 600_000,
     };
 
     /// Whether every latency is a tenth of a second or less.

@@ -100,6 +100,7 @@ fn up(containers: Vec<ContainerFacts>) -> HostView {
         other_containers: vec![],
         mount: None,
         images: BTreeMap::new(),
+        restore: Default::default(),
     }))
 }
 

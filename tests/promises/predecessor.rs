@@ -205,6 +205,7 @@ async fn p7_what_a_user_or_a_host_named_is_data_and_never_runs() {
                 name: wild.clone(),
                 restart_policy: "always".into(),
             }],
+            back: false,
         },
         Job::Apply(Box::new(ApplyJob {
             project: wild.clone(),

@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, StatusChecks};
-use geusemaker::host::{Host, HostError, Job, JobState, LookRequest, MountRequest, Tag};
+use geusemaker::host::{
+    ArmRequest, Host, HostError, Job, JobState, LookRequest, MountRequest, Tag,
+};
 use geusemaker::journal::{Entry, Failure, FailureClass, JOURNAL_SCHEMA, Line};
 use geusemaker::model::{
     ChangeOptions, Deployment, Desired, DesiredImage, GateSettings, HostFacts, ImageRef,
     InstanceFacts, InstanceId, InstanceType, MountFacts, OperationId, Outcome, Purpose,
-    RollbackRequest, ServiceName, SnapshotId, TypeFacts, UpdateRequest,
+    RestoreState, RollbackRequest, ServiceName, SnapshotId, TypeFacts, UpdateRequest,
 };
 use geusemaker::orchestrator::{
     Ask, Limits, Operation, Prepared, Recorder, World, execute, observe, prepare_rollback,
@@ -133,6 +135,17 @@ impl Host for Faulty {
     }
     async fn poll(&self, on: &InstanceId, tag: &Tag) -> Result<JobState, HostError> {
         self.host.poll(on, tag).await
+    }
+    async fn arm(
+        &self,
+        on: &InstanceId,
+        tag: &Tag,
+        ask: &ArmRequest,
+    ) -> Result<RestoreState, HostError> {
+        self.on_host(self.host.arm(on, tag, ask)).await
+    }
+    async fn commit(&self, on: &InstanceId, tag: &Tag) -> Result<RestoreState, HostError> {
+        self.on_host(self.host.commit(on, tag)).await
     }
 }
 

@@ -18,16 +18,19 @@ pub enum LatencyKey {
     Pull,
     /// `healthy`
     Healthy,
+    /// `restore`
+    Restore,
 }
 
 impl LatencyKey {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Stop,
         Self::Start,
         Self::Agent,
         Self::StatusChecks,
         Self::Pull,
         Self::Healthy,
+        Self::Restore,
     ];
 
     /// The public word.
@@ -39,6 +42,7 @@ impl LatencyKey {
             Self::StatusChecks => "status_checks",
             Self::Pull => "pull",
             Self::Healthy => "healthy",
+            Self::Restore => "restore",
         }
     }
 
@@ -50,6 +54,7 @@ impl LatencyKey {
             Self::StatusChecks => &mut latency.status_checks,
             Self::Pull => &mut latency.pull,
             Self::Healthy => &mut latency.healthy,
+            Self::Restore => &mut latency.restore,
         }
     }
 }
@@ -87,7 +92,7 @@ pub fn pair(text: &str) -> Result<(LatencyKey, u64), String> {
     let key = LatencyKey::ALL
         .into_iter()
         .find(|known| known.as_str() == key)
-        .ok_or("KEY is not one of stop, start, agent, status_checks, pull, healthy")?;
+        .ok_or("KEY is not one of stop, start, agent, status_checks, pull, healthy, restore")?;
     let ms = value::millis(duration).map_err(|why| format!("DUR is {why}"))?;
     Ok((key, ms))
 }

@@ -91,7 +91,7 @@ pub enum LatencyCommand {
     /// What EC2 takes
     #[command(after_help = "Example:\n  geusemaker sandbox latency real")]
     Real,
-    /// Set some: stop, start, agent, status_checks, pull, healthy
+    /// Set some: stop, start, agent, status_checks, pull, healthy, restore
     #[command(
         after_help = "Example:\n  geusemaker sandbox latency set stop=2s start=5s healthy=500ms"
     )]

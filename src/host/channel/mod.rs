@@ -14,9 +14,9 @@ use async_trait::async_trait;
 use super::envelope::{Gather, Next, parse_slice};
 use super::reply::{parse_job, parse_look, parse_mount, parse_put};
 use super::scripts::Verb;
-use super::{Host, HostError, Input, Job, JobState, LookRequest, MountRequest, Tag};
+use super::{ArmRequest, Host, HostError, Input, Job, JobState, LookRequest, MountRequest, Tag};
 use crate::cloud::{Agent, Clock};
-use crate::model::{HostFacts, InstanceId, MountFacts};
+use crate::model::{HostFacts, InstanceId, MountFacts, RestoreState};
 
 /// A host, asked through the agent that runs on it.
 pub struct RunCommandHost {
@@ -108,6 +108,19 @@ impl Host for RunCommandHost {
         let input = request::tag_lines(tag);
         let document = self.document(on, Verb::Poll, Some(tag), input, 0).await?;
         parse_job(Verb::Poll, tag.fence, &document)
+    }
+
+    async fn arm(
+        &self,
+        _on: &InstanceId,
+        _tag: &Tag,
+        _ask: &ArmRequest,
+    ) -> Result<RestoreState, HostError> {
+        Ok(RestoreState::Idle)
+    }
+
+    async fn commit(&self, _on: &InstanceId, _tag: &Tag) -> Result<RestoreState, HostError> {
+        Ok(RestoreState::Idle)
     }
 }
 

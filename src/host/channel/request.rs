@@ -66,12 +66,12 @@ pub(super) fn start(tag: &Tag, job: &Job) -> Result<StartRequest, HostError> {
         Job::Pull { reference } => input
             .text("kind", "pull")
             .text("reference", reference.as_str()),
-        Job::Quiesce { containers } => containers
+        Job::Quiesce { containers, .. } => containers
             .iter()
             .fold(input.text("kind", "quiesce"), |input, c| {
                 input.fields("container", &[&c.name, &c.restart_policy])
             }),
-        Job::Apply(apply) => {
+        Job::Apply(apply) | Job::Restore(apply) => {
             let (lines, text) = apply_lines(apply)?;
             let whole = input.clone().and(&lines).and(&text);
             if Verb::Start.with(&whole).len() <= MOST {

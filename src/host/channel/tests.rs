@@ -385,6 +385,7 @@ async fn a_look_sees_what_is_there_in_one_command() {
         mount_point: Some("/mnt/efs/".into()),
         images: vec![web.clone()],
         only_boot: false,
+        beat: None,
     };
     let facts = b.host.look(&b.on, &ask).await.unwrap();
     assert_eq!(b.calls(), ["ping", "send", "result"]);
@@ -509,7 +510,14 @@ async fn a_quiesce_goes_the_whole_way() {
         restart_policy: "always".into(),
     }];
     b.host
-        .start(&b.on, &tag(3, 1), &Job::Quiesce { containers })
+        .start(
+            &b.on,
+            &tag(3, 1),
+            &Job::Quiesce {
+                containers,
+                back: false,
+            },
+        )
         .await
         .unwrap();
     assert_eq!(b.end(&tag(3, 1)).await, JobState::Done);

@@ -72,6 +72,7 @@ pub fn parse_look(ask: &LookRequest, document: &str) -> Result<HostFacts, HostEr
         other_containers: Vec::new(),
         mount: None,
         images: BTreeMap::new(),
+        restore: crate::model::RestoreState::Idle,
     };
     if facts.boot_id.is_empty() {
         return Err(garbled(LOOK, "a boot id", "none".to_owned()));

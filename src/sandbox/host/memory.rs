@@ -15,8 +15,10 @@ use serde::{Deserialize, Serialize};
 use super::files::MemoryFiles;
 use super::state::{HostContext, HostState};
 use crate::cloud::Clock;
-use crate::host::{Host, HostError, Job, JobFailure, JobState, LookRequest, MountRequest, Tag};
-use crate::model::{HostFacts, InstanceId, MountFacts};
+use crate::host::{
+    ArmRequest, Host, HostError, Job, JobFailure, JobState, LookRequest, MountRequest, Tag,
+};
+use crate::model::{HostFacts, InstanceId, MountFacts, RestoreState};
 use crate::sandbox::fault::Faults;
 use crate::sandbox::latency::Latency;
 use crate::sandbox::registry::Registry;
@@ -120,6 +122,19 @@ impl<W: HostWorld + 'static> Host for MemoryHost<W> {
             at.host.finish_jobs(at.registry, at.faults, at.now);
             at.host.job(tag)
         })
+    }
+
+    async fn arm(
+        &self,
+        _on: &InstanceId,
+        _tag: &Tag,
+        _ask: &ArmRequest,
+    ) -> Result<RestoreState, HostError> {
+        Ok(RestoreState::Idle)
+    }
+
+    async fn commit(&self, _on: &InstanceId, _tag: &Tag) -> Result<RestoreState, HostError> {
+        Ok(RestoreState::Idle)
     }
 }
 

@@ -33,8 +33,8 @@ pub(super) fn start(at: &mut HostContext<'_>, job: &Job) -> Record {
             record.due = at.now + ms.milliseconds();
             record.pull = Some(reference.clone());
         }
-        Job::Quiesce { containers } => record.failure = quiesce(at, containers).err(),
-        Job::Apply(job) => record.failure = apply(at, job).err(),
+        Job::Quiesce { containers, .. } => record.failure = quiesce(at, containers).err(),
+        Job::Apply(job) | Job::Restore(job) => record.failure = apply(at, job).err(),
     }
     record
 }

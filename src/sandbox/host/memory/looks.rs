@@ -25,6 +25,7 @@ pub(super) fn look(at: &HostContext<'_>, ask: &LookRequest) -> Result<HostFacts,
         other_containers: Vec::new(),
         mount: None,
         images: BTreeMap::new(),
+        restore: crate::model::RestoreState::Idle,
     };
     if ask.only_boot {
         return Ok(facts);

@@ -62,6 +62,7 @@ impl Kit {
             mount_point: Some("/mnt/efs".to_owned()),
             images: vec![ImageRef::new("n8nio/n8n:1.20.0").unwrap()],
             only_boot: false,
+            beat: None,
         };
         self.host.look(&self.id, &ask).await.unwrap()
     }
@@ -332,6 +333,7 @@ async fn quiesce_keeps_always_down_over_a_boot_and_apply_puts_the_policy_back() 
         .collect();
     let quiesce = Job::Quiesce {
         containers: all.clone(),
+        back: false,
     };
     assert_eq!(kit.run(&kit.tag(1, 1), &quiesce).await, JobState::Done);
     kit.power_cycle();
