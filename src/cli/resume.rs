@@ -3,17 +3,18 @@
 use super::confirm::confirm;
 use super::{App, change, value, world};
 use crate::model::DeploymentName;
-use crate::orchestrator;
+use crate::orchestrator::{self, Way};
 use crate::report::{CommandError, Reply, text};
 
-/// Go on with an operation that was interrupted, or take it back
+/// Go on with an operation that was interrupted, take it back, or close it on what is
 ///
 /// With nothing to resume, nothing is done and the exit code is 0.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
   geusemaker resume my-dev-stack
-  geusemaker resume my-dev-stack --unwind --force")]
+  geusemaker resume my-dev-stack --unwind --force
+  geusemaker resume my-dev-stack --accept")]
 pub struct ResumeArgs {
     /// The deployment
     #[arg(value_name = "NAME", value_parser = value::name::<DeploymentName>)]
@@ -22,6 +23,10 @@ pub struct ResumeArgs {
     /// Go back instead of on: everything that was done is undone
     #[arg(long)]
     pub unwind: bool,
+
+    /// Do nothing more: close the operation on what is there, and write down what was given up
+    #[arg(long, conflicts_with = "unwind")]
+    pub accept: bool,
 
     /// Answer the question with yes; every check stays
     #[arg(
@@ -35,21 +40,27 @@ pub struct ResumeArgs {
 
 impl ResumeArgs {
     pub(super) async fn run(&self, app: &App) -> Result<Reply, CommandError> {
+        let way = match (self.unwind, self.accept) {
+            (_, true) => Way::Accept,
+            (true, false) => Way::Unwind,
+            (false, false) => Way::On,
+        };
         let world = world::of(app, &self.name).await?;
         change::not_held(&world, &self.name)?;
         if let Some(open) = orchestrator::unfinished(&world.state_dir, &self.name)? {
             if !app.quiet {
                 app.show(&text::open_operation(&open));
             }
-            let question = if self.unwind {
-                format!("Take back {} {} of {}?", open.kind, open.id, self.name)
-            } else {
-                format!("Go on with {} {} of {}?", open.kind, open.id, self.name)
+            let what = format!("{} {} of {}", open.kind, open.id, self.name);
+            let question = match way {
+                Way::On => format!("Go on with {what}?"),
+                Way::Unwind => format!("Take back {what}?"),
+                Way::Accept => format!("Close {what} on what is there now? Nothing is undone."),
             };
             confirm(app.ask.as_ref(), self.force, &question)?;
         }
         super::interrupt::listen(&world.interrupted);
-        let ended = orchestrator::resume(&world, &self.name, self.unwind).await?;
+        let ended = orchestrator::resume(&world, &self.name, way).await?;
         Ok(change::ended("resume", &self.name, ended))
     }
 }

@@ -23,7 +23,7 @@ pub use channel::{ChannelLimits, RunCommandHost};
 pub use envelope::{Gather, Next, RESTARTS, Slice, parse_slice};
 pub use input::Input;
 pub use port::*;
-pub use reply::{parse_job, parse_look, parse_mount, parse_put};
+pub use reply::{parse_job, parse_look, parse_mount, parse_put, parse_restore};
 
 #[cfg(test)]
 pub(crate) mod tests;

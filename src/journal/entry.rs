@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::seen::Seen;
 use crate::model::{OperationId, Outcome, ServiceName, Sha256Id, Timestamp};
 use crate::plan::{Boot, Check, Plan};
 
@@ -115,12 +116,31 @@ pub enum Entry {
         /// Why.
         failure: Failure,
     },
+    /// What `resume` saw, before it does anything.
+    Observed {
+        /// What was seen.
+        seen: Box<Seen>,
+    },
     /// `resume`: goes on.
     Resumed {
-        /// True: `--unwind`, everything is taken back.
+        /// True: everything is taken back (`--unwind`, or the host had gone back by itself).
         unwind: bool,
         /// The fencing number of the new lock.
         fence: u64,
+        /// What was finished once and is not so any more: it is performed again.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        redo: Vec<Redo>,
+        /// What a person should know about it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
+    },
+    /// `resume --accept`: the operation ends on what was observed.
+    Accepted {
+        /// What is not as the operation wanted it, and not as it was before.
+        gave_up: Vec<String>,
+        /// What was observed, in the form of what is read back at an end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verified: Option<serde_json::Value>,
     },
     /// The last line.
     Closed {
@@ -147,6 +167,18 @@ impl Entry {
             _ => None,
         }
     }
+}
+
+/// A step, or a part of its undo, that is performed again.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct Redo {
+    /// The place of the step in `plan.steps`.
+    pub step: usize,
+    /// The place of the part in the step's `undo`; None: the step itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<usize>,
 }
 
 /// What was seen when a step was done.

@@ -4,11 +4,15 @@ mod entry;
 mod file;
 mod next;
 mod parse;
+mod recheck;
 #[cfg(test)]
 pub(crate) mod samples;
+mod seen;
 mod summary;
 
 pub use entry::*;
 pub use file::{Journal, JournalError, RESERVE_BYTES, append_log};
-pub use next::{Next, can_defer, changed, next};
+pub use next::{Next, can_defer, changed, committed, finished, next};
+pub use recheck::{Recheck, pulled, recheck};
+pub use seen::{Seen, SeenContainer, SeenHost};
 pub use summary::{Summary, downtime};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::entry::Entry;
+use super::entry::{Entry, Redo};
 use crate::model::{Outcome, Purpose};
 use crate::plan::{Action, Plan};
 
@@ -34,6 +34,8 @@ struct Fold {
     done: BTreeSet<usize>,
     failed: bool,
     unwinding: bool,
+    /// The gate at the end was passed: from here on nothing is undone.
+    committed: bool,
     paused: bool,
     stuck: bool,
     undone: BTreeSet<Part>,
@@ -47,11 +49,20 @@ fn fold<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>) -> Fold {
     let mut f = Fold::default();
     for entry in entries {
         match entry {
-            Entry::Opened { .. } | Entry::UndoStarted { .. } | Entry::ConfirmStarted { .. } => {}
+            Entry::Opened { .. }
+            | Entry::Observed { .. }
+            | Entry::Accepted { .. }
+            | Entry::UndoStarted { .. }
+            | Entry::ConfirmStarted { .. } => {}
             Entry::Started { step } => {
                 f.started.insert(*step);
             }
             Entry::Done { step, .. } => {
+                f.done.insert(*step);
+                f.committed |= commits(plan, *step);
+            }
+            // What fails behind the commit only warns.
+            Entry::Failed { step, .. } if f.committed => {
                 f.done.insert(*step);
             }
             Entry::Failed { .. } => {
@@ -77,11 +88,17 @@ fn fold<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>) -> Fold {
                 f.confirmed.insert(*step);
             }
             Entry::Paused { .. } => f.paused = true,
-            Entry::Resumed { unwind, .. } => {
+            Entry::Resumed { unwind, redo, .. } => {
                 f.paused = false;
                 f.stuck = false;
                 f.failed = false;
-                f.unwinding |= unwind;
+                f.unwinding |= *unwind && !f.committed;
+                for again in redo {
+                    match again.part {
+                        None => f.done.remove(&again.step),
+                        Some(part) => f.undone.remove(&(again.step, part)),
+                    };
+                }
                 // While nothing is changed, all that was looked at is looked at again.
                 if !f.started.iter().any(|i| plan.steps[*i].action.changes()) {
                     f.done.clear();
@@ -94,6 +111,52 @@ fn fold<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>) -> Fold {
         }
     }
     f
+}
+
+/// Whether this step is the commit: the gate at the end.
+fn commits(plan: &Plan, step: usize) -> bool {
+    matches!(plan.steps[step].action, Action::VerifyHealth(_))
+}
+
+/// Whether the gate at the end was passed: from here on nothing is undone.
+pub fn committed<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>) -> bool {
+    fold(plan, entries).committed
+}
+
+/// What was finished and still counts, in the order in which it was finished: the steps while it goes
+/// forward, the parts of the undo while it goes back.
+pub fn finished<'e>(
+    plan: &Plan,
+    entries: impl IntoIterator<Item = &'e Entry> + Clone,
+    unwind: bool,
+) -> Vec<Redo> {
+    let f = fold(plan, entries.clone());
+    let unwinding = (f.unwinding || unwind) && !f.committed;
+    let mut all: Vec<Redo> = Vec::new();
+    for entry in entries {
+        let (place, counts) = match entry {
+            Entry::Done { step, .. } => (
+                Redo {
+                    step: *step,
+                    part: None,
+                },
+                !unwinding && f.done.contains(step),
+            ),
+            Entry::UndoDone { step, part, .. } => (
+                Redo {
+                    step: *step,
+                    part: Some(*part),
+                },
+                unwinding && f.undone.contains(&(*step, *part)),
+            ),
+            _ => continue,
+        };
+        if counts {
+            all.retain(|other| *other != place);
+            all.push(place);
+        }
+    }
+    all
 }
 
 /// Whether a step that changes something was started: from then on a failure is `rolled_back`, not

@@ -381,13 +381,65 @@ fn what_was_deferred_is_tried_in_its_own_place_after_a_resume() {
 }
 
 #[test]
-fn an_update_that_is_done_can_still_be_taken_back_before_it_is_closed() {
-    let plan = resize_and_image();
+fn behind_the_commit_nothing_is_undone_and_what_fails_only_warns() {
+    let mut plan = resize_and_image();
+    plan.steps.push(step(Action::CommitHost {}, vec![]));
+    let last = VERIFY + 1;
     let mut entries = until(&plan, VERIFY);
-    entries.extend([done(VERIFY), resumed(true)]);
-    let (performed, outcome) = run(&plan, entries);
-    assert_eq!(performed[..7], undo(&ALL));
-    assert_eq!(outcome, Outcome::RolledBack);
+    entries.push(done(VERIFY));
+    assert_eq!(next(&plan, &entries), Next::Run(last));
+    assert!(committed(&plan, &entries));
+    entries.push(resumed(true));
+    assert_eq!(next(&plan, &entries), Next::Run(last), "never back");
+    entries.extend([started(last), failed(last)]);
+    assert_eq!(next(&plan, &entries), Next::Finished(Outcome::Updated));
+    let mut before = until(&plan, VERIFY);
+    assert!(!committed(&plan, &before));
+    before.push(resumed(true));
+    assert_eq!(
+        next(&plan, &before),
+        Next::Undo {
+            step: APPLY,
+            part: 0
+        }
+    );
+}
+
+#[test]
+fn what_is_to_be_done_again_is_done_again_and_the_rest_is_not() {
+    let plan = resize_and_image();
+    let again = |redo: Vec<Redo>, unwind| Entry::Resumed {
+        unwind,
+        fence: 8,
+        redo,
+        notes: vec![],
+    };
+    let forward = |step| Redo { step, part: None };
+    let mut entries = until(&plan, VERIFY);
+    entries.push(again(vec![forward(START), forward(AWAIT)], false));
+    let mut performed = vec![];
+    while let Next::Run(step) = next(&plan, &entries) {
+        performed.push(step);
+        entries.extend([started(step), done(step)]);
+    }
+    assert_eq!(performed, [START, AWAIT, VERIFY]);
+
+    let mut entries = until(&plan, APPLY);
+    entries.extend([started(APPLY), failed(APPLY)]);
+    entries.extend([undo_started(APPLY, 0), undo_done(APPLY, 0)]);
+    let back = Redo {
+        step: APPLY,
+        part: Some(0),
+    };
+    assert_eq!(finished(&plan, &entries, false), [back]);
+    entries.push(again(vec![back], false));
+    assert_eq!(
+        next(&plan, &entries),
+        Next::Undo {
+            step: APPLY,
+            part: 0
+        }
+    );
 }
 
 #[test]

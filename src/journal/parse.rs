@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::entry::{Entry, JOURNAL_SCHEMA, Line};
+use super::entry::{Entry, JOURNAL_SCHEMA, Line, Redo};
 use crate::plan::{PLAN_SCHEMA, Plan};
 use crate::state::{StateError, check_schema};
 
@@ -92,6 +92,16 @@ fn check_line(
         (Some(Entry::Opened { plan, .. }), _) => plan,
         (Some(_), _) => return Ok(()),
     };
+    if let Entry::Resumed { redo, .. } = &line.entry {
+        let known = |r: &Redo| {
+            let step = plan.steps.get(r.step);
+            step.is_some_and(|s| r.part.is_none_or(|part| part < s.undo.len()))
+        };
+        return match redo.iter().find(|r| !known(r)) {
+            Some(r) => bad(format!("found {r:?}, expected a step of the plan")),
+            None => Ok(()),
+        };
+    }
     let (kind, at, of) = match &line.entry {
         Entry::Started { step } | Entry::Done { step, .. } | Entry::Failed { step, .. } => {
             ("step", *step, plan.steps.len())
@@ -114,6 +124,8 @@ fn check_line(
         | Entry::ConfirmDone { step, .. }
         | Entry::ConfirmFailed { step, .. } => ("check", *step, plan.after_undo.len()),
         Entry::Opened { .. }
+        | Entry::Observed { .. }
+        | Entry::Accepted { .. }
         | Entry::Paused { .. }
         | Entry::Resumed { .. }
         | Entry::Closed { .. } => return Ok(()),

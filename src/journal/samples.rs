@@ -314,7 +314,12 @@ pub(crate) fn paused() -> Entry {
 }
 
 pub(crate) fn resumed(unwind: bool) -> Entry {
-    Entry::Resumed { unwind, fence: 8 }
+    Entry::Resumed {
+        unwind,
+        fence: 8,
+        redo: vec![],
+        notes: vec![],
+    }
 }
 
 /// That many seconds after the first line.

@@ -96,6 +96,11 @@ impl<'j> Summary<'j> {
         matches!(self.outcome, Outcome::Updated | Outcome::RolledBackAsAsked)
     }
 
+    /// Whether it was closed on what is there (`resume --accept`).
+    pub fn accepted(&self) -> bool {
+        self.outcome == Outcome::Done
+    }
+
     /// `data` of `update`, `rollback` and `resume`.
     pub fn change_data(&self) -> ChangeData {
         let verified: Option<Verified> = self
@@ -103,7 +108,7 @@ impl<'j> Summary<'j> {
             .and_then(|value| serde_json::from_value(value.clone()).ok());
         ChangeData {
             operation_id: Some(self.operation.to_string()),
-            success: self.success(),
+            success: self.success() || self.accepted(),
             changes_applied: if self.success() {
                 self.plan.changes.clone()
             } else {
@@ -188,11 +193,11 @@ fn verified<'j>(plan: &Plan, lines: &'j [Line]) -> Option<&'j serde_json::Value>
         if begun(plan, &line.entry).is_some_and(Action::changes) {
             verified = None;
         }
-        verified = line
-            .entry
-            .evidence()
-            .and_then(|e| e.verified.as_ref())
-            .or(verified);
+        verified = match &line.entry {
+            Entry::Accepted { verified, .. } => verified.as_ref(),
+            entry => entry.evidence().and_then(|e| e.verified.as_ref()),
+        }
+        .or(verified);
     }
     verified
 }
@@ -301,10 +306,11 @@ impl Track {
 
 fn warnings(plan: &Plan, lines: &[Line]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    let seen = lines
-        .iter()
-        .filter_map(|l| l.entry.evidence())
-        .flat_map(|e| &e.warnings);
+    let seen = lines.iter().flat_map(|line| match &line.entry {
+        Entry::Resumed { notes, .. } => notes.as_slice(),
+        Entry::Accepted { gave_up, .. } => gave_up.as_slice(),
+        entry => entry.evidence().map_or(&[][..], |e| &e.warnings),
+    });
     for warning in plan.warnings.iter().chain(seen) {
         if !all.contains(warning) {
             all.push(warning.clone());

@@ -53,6 +53,7 @@ impl Performer<'_> {
         let host = &self.world.host;
         let ask = LookRequest {
             only_boot: true,
+            beat: Some(self.who()),
             ..LookRequest::default()
         };
         let facts = host
@@ -84,7 +85,11 @@ impl Performer<'_> {
                 return Err(failure);
             }
         }
-        let facts = host.look(on, &LookRequest::default()).await;
+        let ask = LookRequest {
+            beat: Some(self.who()),
+            ..LookRequest::default()
+        };
+        let facts = host.look(on, &ask).await;
         let facts = facts.map_err(|e| from_host("Docker is not back", &e))?;
         let project = &self.deployment.compose.project;
         if !facts.projects.iter().any(|p| p.name == *project) {

@@ -1,23 +1,22 @@
 //! Apply and verify: the container service's two halves, and what is read back at the end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::failure::{fails, from_cloud, from_instance};
+use super::failure::{fails, from_instance};
+use super::guard::{apply_job, kept};
 use super::perform::Performer;
 use crate::containers::set_images;
-use crate::efs;
 use crate::health::{Gate, Verdict};
-use crate::host::{ApplyJob, ApplyService, FileText, Job, LookRequest};
+use crate::host::{ApplyService, FileText, Job, LookRequest};
 use crate::journal::{Evidence, Failure};
 use crate::model::{
     Colour, ContainerFacts, HostFacts, ImageRef, InstanceId, ProjectFacts, Secret, ServiceName,
     sha256_hex,
 };
-use crate::plan::{ApplyImages, CheckStatus, PlannedImage, VerifyHealth, first_digest};
-use crate::report::Verified;
+use crate::plan::{ApplyImages, VerifyHealth};
 
 impl Performer<'_> {
-    fn project<'f>(&self, facts: &'f HostFacts) -> Result<&'f ProjectFacts, Failure> {
+    pub(super) fn project<'f>(&self, facts: &'f HostFacts) -> Result<&'f ProjectFacts, Failure> {
         let name = &self.deployment.compose.project;
         facts
             .projects
@@ -48,19 +47,14 @@ impl Performer<'_> {
                 ..Evidence::default()
             });
         }
-        let job = Job::Apply(Box::new(ApplyJob {
-            project: apply.project.clone(),
-            file: apply.file.clone(),
-            env_files: apply.env_files.clone(),
-            text: self.text(&facts, apply)?,
-            from_sha256: apply.from_sha256.clone(),
-            to_sha256: apply.to_sha256.clone(),
-            tags: apply.tags.clone(),
-            services: services.clone(),
-            policies: apply.policies.clone(),
-            start: apply.start,
-        }));
-        self.job(on, "apply_images", &job, self.world.limits.apply)
+        let job = Box::new(apply_job(apply, &services, self.text(&facts, apply)?));
+        // The way back is the very work that an armed host does by itself.
+        let job = if apply.back {
+            Job::Restore(job)
+        } else {
+            Job::Apply(job)
+        };
+        self.guarded_job(on, "apply_images", &job, self.world.limits.apply)
             .await?;
         let facts = self.look(on, &ask).await?;
         if self.is_so(&facts, apply, &services, true) {
@@ -73,7 +67,7 @@ impl Performer<'_> {
     }
 
     /// The services with the images that they are to run: from the plan, or from the pull.
-    fn targets(&self, apply: &ApplyImages) -> Result<Vec<ApplyService>, Failure> {
+    pub(super) fn targets(&self, apply: &ApplyImages) -> Result<Vec<ApplyService>, Failure> {
         let pulled = self.pulled();
         apply
             .services
@@ -143,11 +137,8 @@ impl Performer<'_> {
     }
 
     fn text(&self, facts: &HostFacts, apply: &ApplyImages) -> Result<FileText, Failure> {
-        if apply.keeps_file() {
-            return Ok(FileText::Keep);
-        }
-        if apply.back {
-            return Ok(FileText::Kept);
+        if apply.keeps_file() || apply.back {
+            return Ok(kept(apply));
         }
         let project = self.project(facts)?;
         let (Some(text), Some(sha)) = (&project.text, &project.sha256) else {
@@ -292,144 +283,5 @@ impl Performer<'_> {
         checks
             .map(drop)
             .map_err(|e| from_instance("the status checks", &e))
-    }
-
-    /// Reads everything back that an outcome speaks of, and says what is not as expected.
-    async fn read_back(
-        &self,
-        on: &InstanceId,
-        verify: &VerifyHealth,
-        facts: Option<&HostFacts>,
-    ) -> Result<(Verified, Vec<String>, Vec<String>), Failure> {
-        let instance = self
-            .world
-            .ec2
-            .instance(on)
-            .await
-            .map_err(|e| from_cloud("the instance cannot be read back", &e))?
-            .ok_or_else(|| fails("instance_gone", format!("{on} is gone")))?;
-        let expect = &verify.expect;
-        let mut wrong = Vec::new();
-        let mut differs = |what: &str, found: &str, expected: &str| {
-            if found != expected {
-                wrong.push(format!("{what} is {found}, expected {expected}"));
-            }
-        };
-        differs(
-            "the type",
-            instance.instance_type.as_str(),
-            expect.instance_type.as_str(),
-        );
-        differs(
-            "the instance",
-            instance.state.as_str(),
-            expect.state.as_str(),
-        );
-        let mut verified = Verified {
-            instance_type: instance.instance_type.to_string(),
-            state: instance.state.as_str().to_owned(),
-            images: None,
-            compose_sha256: None,
-            mounts: BTreeMap::new(),
-            health: BTreeMap::new(),
-            public_ip: instance.public_ip,
-        };
-        let Some(facts) = facts else {
-            return Ok((verified, wrong, vec![]));
-        };
-        let project = self.project(facts)?;
-        let sha = project
-            .sha256
-            .clone()
-            .unwrap_or_else(|| "unreadable".into());
-        differs(
-            "the compose file",
-            &sha,
-            expect.compose_sha256.as_deref().unwrap_or(&sha),
-        );
-        verified.compose_sha256 = project.sha256.clone();
-        let pulled = self.pulled();
-        let mut images = BTreeMap::new();
-        for c in project.containers.iter().filter(|c| !c.one_off) {
-            verified
-                .health
-                .insert(c.service.clone(), colour_word(c.colour()).to_owned());
-            let Ok(reference) = ImageRef::new(c.image.clone()) else {
-                continue;
-            };
-            let image = PlannedImage {
-                reference,
-                id: Some(c.image_id.clone()),
-                digest: first_digest(&c.digests),
-            };
-            if c.running() {
-                let wanted = expect.images.get(&c.service).and_then(|i| {
-                    i.id.clone().or_else(|| {
-                        pulled
-                            .get(&c.service)
-                            .filter(|_| self.forward)
-                            .map(|p| p.id.clone())
-                    })
-                });
-                if let Some(id) = wanted {
-                    differs(
-                        &format!("the image of {}", c.service),
-                        c.image_id.as_str(),
-                        id.as_str(),
-                    );
-                }
-                images.insert(c.service.clone(), image);
-            }
-        }
-        let running: BTreeSet<ServiceName> = images.keys().cloned().collect();
-        let mut extra = Vec::new();
-        // A one-shot that has finished since is no difference.
-        let finished = |s: &ServiceName| verified.health.get(s).is_some_and(|h| h == "finished");
-        for service in expect
-            .running
-            .symmetric_difference(&running)
-            .filter(|s| !finished(s))
-        {
-            if running.contains(service) {
-                extra.push(format!("{service} runs, and did not before"));
-            } else if verify.may_be_red.contains(service) {
-                extra.push(format!("{service} does not run; it was not green before"));
-            } else {
-                wrong.push(format!("{service} does not run"));
-            }
-        }
-        verified.images = Some(images);
-        if let Some(point) = &verify.mount_point {
-            let refused = match &facts.mount {
-                None => Some(format!("{point} could not be looked at")),
-                Some(mount) => {
-                    efs::judge_mount(mount, verify.file_system.as_ref(), &project.containers)
-                        .into_iter()
-                        .find(|c| c.status == CheckStatus::Refuse)
-                        .map(|c| c.message)
-                }
-            };
-            wrong.extend(refused.clone());
-            verified
-                .mounts
-                .insert(point.clone(), refused.unwrap_or_else(|| "ok".into()));
-        }
-        Ok((verified, wrong, extra))
-    }
-
-    fn address_change(&self, verified: &Verified) -> Option<String> {
-        let before = self.plan.public_ip.as_ref()?;
-        let after = verified.public_ip.as_ref()?;
-        (before != after).then(|| format!("the public address is {after} now (it was {before})"))
-    }
-}
-
-/// The word for a colour in reports.
-pub(super) fn colour_word(colour: Colour) -> &'static str {
-    match colour {
-        Colour::Green => "green",
-        Colour::Yellow => "yellow",
-        Colour::Finished => "finished",
-        Colour::Red => "red",
     }
 }

@@ -132,6 +132,19 @@ impl Operation<'_> {
         Ok(())
     }
 
+    /// Tells the host that it stays as it is, outside of any step.
+    ///
+    /// # Errors
+    /// When it could not be told.
+    pub(super) async fn disarm(&self, plan: &Plan) -> Result<(), Failure> {
+        let on = &self.deployment.instance_id;
+        let told = self.performer(plan, Place::Confirm(0)).commit(on).await?;
+        match told.warnings.into_iter().next() {
+            Some(warning) => Err(fails("not_disarmed", warning)),
+            None => Ok(()),
+        }
+    }
+
     fn performer<'a>(&'a self, plan: &'a Plan, place: Place) -> Performer<'a> {
         // Each perform has numbers of its own: a later one is always higher, also after a resume.
         let performs = self

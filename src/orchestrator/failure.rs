@@ -45,6 +45,10 @@ pub fn from_host(what: &str, error: &HostError) -> Failure {
         HostError::Unreachable(_) => ("host_unreachable", FailureClass::HostUnreachable),
         HostError::Timeout { .. } => ("host_timeout", FailureClass::HostUnreachable),
         HostError::Fenced { .. } => ("fenced", FailureClass::Pauses),
+        // The host has judged by itself meanwhile: its own words.
+        HostError::Script { code, .. } if code.starts_with("host_") => {
+            (code.as_str(), FailureClass::Fails)
+        }
         HostError::Script { .. } => ("host_script", FailureClass::Fails),
         HostError::Garbled { .. } => ("host_reply", FailureClass::Fails),
     };

@@ -86,7 +86,10 @@ pub(super) fn finish(
         ));
     }
     op.emit(EventKind::OperationFinished { outcome });
-    let success = matches!(outcome, Outcome::Updated | Outcome::RolledBackAsAsked);
+    let success = matches!(
+        outcome,
+        Outcome::Updated | Outcome::RolledBackAsAsked | Outcome::Done
+    );
     let error = (!success).then(|| explain(outcome, failure(&op.lines), name.as_str()));
     data.warnings.extend(warnings);
     if outcome == Outcome::Refused {
@@ -187,6 +190,9 @@ fn explain(outcome: Outcome, failures: Vec<&Failure>, name: &str) -> ErrorDocume
                 "geusemaker status {name}            what is where now"
             ));
             help.push(format!("geusemaker resume {name} --unwind   tries again to go back, when the cause is mended"));
+            help.push(format!(
+                "geusemaker resume {name} --accept   closes it on what is there; nothing is undone"
+            ));
         }
         _ => {}
     }

@@ -33,6 +33,7 @@ pub(super) async fn freshen(
             .values()
             .map(|i| i.reference.clone())
             .collect(),
+        beat: None,
     };
     // What stands in the way of the look is said by the plan's own.
     let Ok(observed) = observe(world, deployment, &ask).await else {

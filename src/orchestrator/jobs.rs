@@ -7,7 +7,7 @@ use super::patience::passes;
 use super::perform::Performer;
 use super::world::World;
 use crate::host::{HostError, Job, JobState, LookRequest, QuiesceContainer, Tag};
-use crate::journal::{Entry, Evidence, Failure, FailureClass, Pulled};
+use crate::journal::{Evidence, Failure, FailureClass, Pulled};
 use crate::model::{ImageRef, InstanceId, RunState, ServiceName};
 use crate::plan::{PullImage, first_digest};
 
@@ -56,8 +56,12 @@ impl Performer<'_> {
         ask: &LookRequest,
     ) -> Result<crate::model::HostFacts, Failure> {
         let until = self.deadline(self.world.limits.answer);
+        let ask = LookRequest {
+            beat: Some(self.who()),
+            ..ask.clone()
+        };
         loop {
-            match self.world.host.look(on, ask).await {
+            match self.world.host.look(on, &ask).await {
                 Ok(facts) => return Ok(facts),
                 Err(error) => {
                     self.wait_out(on, "the host cannot be looked at", &error, until)
@@ -69,7 +73,7 @@ impl Performer<'_> {
 
     /// Pauses, when the error passes by itself and there is time; else it is a failure. A host whose instance
     /// does not run is not waited for.
-    async fn wait_out(
+    pub(super) async fn wait_out(
         &self,
         on: &InstanceId,
         what: &str,
@@ -196,7 +200,7 @@ impl Performer<'_> {
             containers: containers.to_vec(),
             back: !self.forward,
         };
-        self.job(on, "quiesce", &job, self.world.limits.quiesce)
+        self.guarded_job(on, "quiesce", &job, self.world.limits.quiesce)
             .await?;
         Ok(Evidence::default())
     }
@@ -281,14 +285,7 @@ impl Performer<'_> {
 
     /// What the pull of this operation brought, by service.
     pub(super) fn pulled(&self) -> BTreeMap<ServiceName, Pulled> {
-        self.lines
-            .iter()
-            .filter_map(|l| match &l.entry {
-                Entry::Done { evidence, .. } => Some(evidence.pulled.clone()),
-                _ => None,
-            })
-            .flatten()
-            .collect()
+        crate::journal::pulled(self.lines.iter().map(|l| &l.entry))
     }
 }
 

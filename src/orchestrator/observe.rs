@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::world::World;
 use crate::cloud::CloudError;
-use crate::host::{HostError, LookRequest};
+use crate::host::{HostError, LookRequest, Tag};
 use crate::model::{Deployment, HostView, ImageRef, InstanceId, InstanceType, Observed, RunState};
 
 /// What to look at besides the deployment itself.
@@ -14,6 +14,8 @@ pub struct Ask {
     pub instance_type: Option<InstanceType>,
     /// References that are wanted: what they mean on the host.
     pub images: Vec<ImageRef>,
+    /// The operation whose controller looks: its armed host hears of it.
+    pub beat: Option<Tag>,
 }
 
 /// Why a look could not be made at all.
@@ -96,7 +98,7 @@ async fn look(world: &World, deployment: &Deployment, ask: &Ask) -> Result<HostV
         mount_point: deployment.mount_point.clone().or_else(|| Some("/".into())),
         images: ask.images.clone(),
         only_boot: false,
-        beat: None,
+        beat: ask.beat.clone(),
     };
     let mut facts = match world.host.look(on, &request).await {
         Ok(facts) => facts,

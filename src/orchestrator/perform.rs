@@ -35,6 +35,8 @@ impl Performer<'_> {
             Action::CheckMounts(check) => self.check_mounts(on, check).await,
             Action::WriteSnapshot { .. } => self.write_snapshot(),
             Action::PullImages { images } => self.pull(on, images).await,
+            Action::ArmRestore(arm) => self.arm(on, arm).await,
+            Action::CommitHost {} => self.commit(on).await,
             Action::Quiesce { containers, .. } => self.quiesce(on, containers).await,
             Action::StopInstance {} => {
                 let progress = |m: &str| self.progress("stop_instance", m);
@@ -97,8 +99,16 @@ impl Performer<'_> {
 
     pub(super) fn tag(&self) -> Tag {
         Tag {
-            fence: self.fence,
             seq: self.seq.fetch_add(1, Ordering::Relaxed),
+            ..self.who()
+        }
+    }
+
+    /// The same for a look: an armed host hears that this program lives.
+    pub(super) fn who(&self) -> Tag {
+        Tag {
+            fence: self.fence,
+            seq: self.seq.load(Ordering::Relaxed),
             operation: self.operation.clone(),
         }
     }

@@ -282,6 +282,7 @@ pub(super) async fn look(
             .map(|i| i.reference.clone())
             .chain(ids)
             .collect(),
+        beat: None,
     };
     match observe(world, deployment, &ask).await {
         Ok(observed) => Ok(Ok(observed)),

@@ -1,26 +1,35 @@
-//! `resume`: goes on with an unfinished operation, or back.
+//! `resume`: on with an unfinished operation, or back, or closed on what is.
 
 use super::drive::Operation;
 use super::execute::lock;
 use super::finish;
 use super::observe::{Ask, ObserveError, observe};
-use super::prepare::{Ended, open};
+use super::prepare::{Ended, open, refusal};
+use super::read_back::verified;
 use super::world::World;
-use crate::journal::{Entry, Journal, Line};
-use crate::model::{Deployment, DeploymentName, Observed, Outcome};
-use crate::plan::Plan;
-use crate::report::{ChangeData, CommandError, EventKind};
+use crate::host::Tag;
+use crate::journal::{Entry, Journal, Line, Recheck, Seen, changed, committed, pulled, recheck};
+use crate::model::{DeploymentName, ImageRef, Observed, Outcome, RestoreState};
+use crate::plan::{Check, Plan, StackState};
+use crate::report::{ChangeData, CommandError, EventKind, PlanData};
 use crate::snapshot::Snapshot;
 
-/// Goes on with an unfinished operation, or back.
+/// Which way an unfinished operation is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// On to its end, in the direction that it has.
+    On,
+    /// Back to where it began.
+    Unwind,
+    /// Nothing more is done: it ends on what is there.
+    Accept,
+}
+
+/// Goes on with an unfinished operation, or back, or closes it.
 ///
 /// # Errors
 /// When it cannot be known, or another process holds the lock.
-pub async fn resume(
-    world: &World,
-    name: &DeploymentName,
-    unwind: bool,
-) -> Result<Ended, CommandError> {
+pub async fn resume(world: &World, name: &DeploymentName, way: Way) -> Result<Ended, CommandError> {
     let (state, deployment) = open(world, name)?;
     let nothing = || Ended {
         outcome: Outcome::Unchanged,
@@ -51,31 +60,6 @@ pub async fn resume(
         return Err(CommandError::failed("state_damaged", message));
     };
     let plan = (**plan).clone();
-    // With the wrong profile or region nothing may be begun: the instance must be there, and ours.
-    let observed = match observe(world, &deployment, &Ask::default()).await {
-        Ok(observed) => observed,
-        Err(ObserveError::Cloud(error)) => return Err(error.into()),
-        Err(error) => {
-            return Err(CommandError::refused("instance_exists", error.to_string())
-                .help("check --profile and --region: they must be those of the deployment"));
-        }
-    };
-    if observed.instance.account != deployment.account {
-        let message = format!(
-            "{} belongs to account {}, and these credentials see account {}",
-            name, deployment.account, observed.instance.account
-        );
-        return Err(
-            CommandError::refused("account", message).help("use the deployment's own --profile")
-        );
-    }
-    // While nothing was changed, the plan must still begin where the stack is; else it is given up.
-    let untouched = !crate::journal::changed(&plan, lines.iter().map(|l| &l.entry));
-    let moved = untouched && !begins_here(&plan, &observed, &deployment);
-    let unwind = unwind || moved;
-    let snapshot = finish::planned_snapshot(&plan)
-        .filter(|_| untouched && !moved)
-        .map(|id| Snapshot::of(&observed, &deployment, id));
     let mut op = Operation {
         world,
         deployment: &deployment,
@@ -83,17 +67,12 @@ pub async fn resume(
         fence: lock.fence,
         lines,
         recorder: &mut journal,
-        snapshot,
+        snapshot: None,
     };
-    op.append(Entry::Resumed {
-        unwind,
-        fence: lock.fence,
-    })
-    .map_err(|f| CommandError::failed(&f.code, f.message))?;
-    if moved {
-        let message =
-            "the stack is not any more what the plan was made from: the plan is given up".into();
-        op.emit(EventKind::Warning { message });
+    match take_up(&mut op, &plan, way).await? {
+        TakenUp::Drifted(drift) => return Ok(drifted(&plan, drift)),
+        TakenUp::Accepted => return Ok(finish::finish(&state, op, &plan, Outcome::Done)),
+        TakenUp::Goes => {}
     }
     op.emit(EventKind::OperationStarted {
         changes: plan.changes.clone(),
@@ -103,24 +82,220 @@ pub async fn resume(
     Ok(finish::finish(&state, op, &plan, outcome))
 }
 
-/// Whether what is seen is what the plan was made from.
-fn begins_here(plan: &Plan, observed: &Observed, deployment: &Deployment) -> bool {
-    let before = &plan.before;
-    let project = observed.host.facts().and_then(|f| {
-        f.projects
-            .iter()
-            .find(|p| p.name == deployment.compose.project)
-    });
-    let files = match project {
-        Some(project) => project.sha256 == before.compose_sha256,
-        None => before.compose_sha256.is_none(),
+/// What came of looking before anything is begun.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TakenUp {
+    /// It goes on: [`Operation::drive`] is next.
+    Goes,
+    /// Something was changed that nobody planned: nothing is done.
+    Drifted(Vec<Check>),
+    /// It was closed on what is there, but for its last line.
+    Accepted,
+}
+
+/// Looks at everything, writes down what was seen, and judges: is what was finished still so, did the host go
+/// back by itself, was anything changed that nobody planned?
+///
+/// # Errors
+/// When it cannot be known, or not be written down.
+pub async fn take_up(
+    op: &mut Operation<'_>,
+    plan: &Plan,
+    way: Way,
+) -> Result<TakenUp, CommandError> {
+    let observed = look(op).await?;
+    let seen = Seen::of(&observed, op.deployment);
+    append(
+        op,
+        Entry::Observed {
+            seen: Box::new(seen.clone()),
+        },
+    )?;
+    if way == Way::Accept {
+        accept(op, plan, &observed, &seen).await?;
+        return Ok(TakenUp::Accepted);
+    }
+    let mut check = judge(op, plan, &seen, way == Way::Unwind);
+    if !check.drift.is_empty() {
+        return Ok(TakenUp::Drifted(check.drift));
+    }
+    let entries = || op.lines.iter().map(|l| &l.entry);
+    if way == Way::Unwind && committed(plan, entries()) {
+        check.notes.push(format!(
+            "it had come to its end already, and is not undone; geusemaker rollback {} goes back",
+            op.deployment.name
+        ));
+    }
+    if !changed(plan, entries()) && check.unwind.is_none() {
+        op.snapshot =
+            finish::planned_snapshot(plan).map(|id| Snapshot::of(&observed, op.deployment, id));
+    }
+    let unwind = way == Way::Unwind || check.unwind.is_some();
+    let mut notes = check.notes;
+    notes.extend(check.unwind);
+    notes.dedup();
+    for message in &notes {
+        let message = message.clone();
+        op.emit(EventKind::Warning { message });
+    }
+    let resumed = Entry::Resumed {
+        unwind,
+        fence: op.fence,
+        redo: check.redo,
+        notes,
     };
-    let images = before.images.iter().all(|(service, image)| {
-        let container = project.and_then(|p| p.service(service));
-        container.is_some_and(|c| Some(&c.image_id) == image.id.as_ref())
+    append(op, resumed)?;
+    Ok(TakenUp::Goes)
+}
+
+fn append(op: &mut Operation<'_>, entry: Entry) -> Result<(), CommandError> {
+    op.append(entry)
+        .map_err(|f| CommandError::failed(&f.code, f.message))
+}
+
+/// Looks at everything, before anything is begun. An armed host hears of it; one that is going back by itself
+/// is waited for.
+async fn look(op: &Operation<'_>) -> Result<Observed, CommandError> {
+    let (world, deployment) = (op.world, op.deployment);
+    let ask = Ask {
+        instance_type: None,
+        images: pulled(op.lines.iter().map(|l| &l.entry))
+            .values()
+            .filter_map(|p| ImageRef::new(p.id.as_str()).ok())
+            .collect(),
+        beat: Some(Tag {
+            fence: op.fence,
+            seq: 0,
+            operation: op.id.clone(),
+        }),
+    };
+    let until = world.clock.now().checked_add(world.limits.apply);
+    let until = until.unwrap_or(crate::model::Timestamp::MAX);
+    loop {
+        // With the wrong profile or region nothing may be begun: the instance must be there, and ours.
+        let observed = match observe(world, deployment, &ask).await {
+            Ok(observed) => observed,
+            Err(ObserveError::Cloud(error)) => return Err(error.into()),
+            Err(error) => {
+                return Err(CommandError::refused("instance_exists", error.to_string())
+                    .help("check --profile and --region: they must be those of the deployment"));
+            }
+        };
+        if observed.instance.account != deployment.account {
+            let message = format!(
+                "{} belongs to account {}, and these credentials see account {}",
+                deployment.name, deployment.account, observed.instance.account
+            );
+            return Err(CommandError::refused("account", message)
+                .help("use the deployment's own --profile"));
+        }
+        let restoring = observed.host.facts().is_some_and(|facts| {
+            matches!(&facts.restore, RestoreState::Restoring { operation } if *operation == op.id)
+        });
+        if !restoring || world.clock.now() >= until {
+            return Ok(observed);
+        }
+        op.emit(EventKind::Warning {
+            message: "the host is going back by itself; waiting for its end".into(),
+        });
+        world
+            .clock
+            .sleep(world.limits.poll.max(std::time::Duration::from_millis(200)))
+            .await;
+    }
+}
+
+/// What the look means. While nothing was changed, the plan must still begin where the stack is; else it is
+/// given up.
+fn judge(op: &Operation<'_>, plan: &Plan, seen: &Seen, unwind: bool) -> Recheck {
+    let entries = || op.lines.iter().map(|l| &l.entry);
+    if changed(plan, entries()) {
+        return recheck(plan, &op.id, entries(), unwind, seen);
+    }
+    let moved = !seen.is(&plan.before);
+    Recheck {
+        unwind: moved.then(|| {
+            "the stack is not any more what the plan was made from: the plan is given up".into()
+        }),
+        ..Recheck::default()
+    }
+}
+
+/// Nothing was done: what nobody planned is shown.
+fn drifted(plan: &Plan, drift: Vec<Check>) -> Ended {
+    let error = refusal(&drift);
+    Ended::refused(
+        ChangeData {
+            plan: Some(PlanData::new(Some(plan), drift)),
+            ..ChangeData::default()
+        },
+        error,
+    )
+}
+
+/// Closes it on what is there: writes down what was given up, and disarms the host.
+async fn accept(
+    op: &mut Operation<'_>,
+    plan: &Plan,
+    observed: &Observed,
+    seen: &Seen,
+) -> Result<(), CommandError> {
+    let mut gave_up = Vec::new();
+    if !seen.is(&plan.after) && !seen.is(&plan.before) {
+        gave_up.extend(differences(seen, &plan.before, "before"));
+        gave_up.extend(differences(seen, &plan.after, "wanted"));
+    }
+    match &seen.host {
+        Some(host) if host.restore.operation() == Some(&op.id) => {
+            gave_up.extend(op.disarm(plan).await.err().map(|f| f.message));
+        }
+        Some(_) => {}
+        None => gave_up.push(
+            "the host could not be asked: where it is armed, it goes back by itself when it comes up and is not green".into(),
+        ),
+    }
+    let project = observed.host.facts().and_then(|facts| {
+        let mut projects = facts.projects.iter();
+        projects.find(|p| p.name == op.deployment.compose.project)
     });
-    observed.instance.instance_type == before.instance_type
-        && observed.instance.state == before.state
-        && files
-        && images
+    let verified = serde_json::to_value(verified(&observed.instance, project))
+        .map_err(|e| CommandError::failed("report", e.to_string()))?;
+    append(
+        op,
+        Entry::Accepted {
+            gave_up,
+            verified: Some(verified),
+        },
+    )
+}
+
+/// What is not as in this state, one line each.
+fn differences(seen: &Seen, state: &StackState, name: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    if seen.instance_type != state.instance_type {
+        let (found, other) = (&seen.instance_type, &state.instance_type);
+        out.push(format!("the type is {found}; {name}: {other}"));
+    }
+    if seen.state != state.state {
+        let (found, other) = (seen.state.as_str(), state.state.as_str());
+        out.push(format!("the instance is {found}; {name}: {other}"));
+    }
+    let Some(host) = &seen.host else {
+        return out;
+    };
+    if host.compose_sha256 != state.compose_sha256 {
+        out.push(format!("the compose file is not the one {name}"));
+    }
+    for (service, image) in &state.images {
+        let mut of_service = host.containers.iter().filter(|c| c.service == *service);
+        let so =
+            of_service.any(|c| c.running && image.id.as_ref().is_none_or(|id| *id == c.image_id));
+        if !so {
+            out.push(format!(
+                "{service} does not run {}; {name}: it does",
+                image.reference
+            ));
+        }
+    }
+    out
 }

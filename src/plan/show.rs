@@ -12,6 +12,15 @@ impl Plan {
             .map(|i| matches!((first, last), (Some(first), Some(last)) if first <= i && i <= last))
             .collect()
     }
+
+    /// How long a service must be green without a break, in milliseconds.
+    pub fn stable_ms(&self) -> u64 {
+        let gates = self.steps.iter().filter_map(|s| match &s.action {
+            Action::VerifyHealth(verify) => Some(verify.gate.stable_ms),
+            _ => None,
+        });
+        gates.max().unwrap_or_default()
+    }
 }
 
 impl Action {
@@ -61,6 +70,10 @@ impl Action {
                 images.iter().map(|i| i.reference.to_string()),
                 " (nothing is down yet)",
             ),
+            Action::ArmRestore(_) => {
+                "tell the host how to go back by itself, should it hear nothing more".into()
+            }
+            Action::CommitHost {} => "tell the host that it stays as it is".into(),
             Action::Quiesce { containers, .. } => list(
                 "stop ",
                 containers.iter().map(|c| c.name.clone()),

@@ -126,6 +126,8 @@ pub enum Action {
         /// What is pulled.
         images: Vec<PullImage>,
     },
+    /// The host knows what to go back to by itself, and by when.
+    ArmRestore(Box<ArmRestore>),
     /// The containers stopped in good order.
     Quiesce {
         /// In this order.
@@ -154,8 +156,22 @@ pub enum Action {
     },
     /// The compose file says so, these images run, and exactly these services run.
     ApplyImages(Box<ApplyImages>),
-    /// The gate: green, and green for as long as asked.
+    /// The gate: green, and green for as long as asked. Forward this is the commit: from here on nothing is
+    /// undone.
     VerifyHealth(VerifyHealth),
+    /// The host goes back to nothing any more. What fails here only warns: an armed host that finds all green
+    /// disarms itself.
+    CommitHost {},
+}
+
+/// What the host does by itself when nobody speaks to it any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ArmRestore {
+    /// How it goes back: the same as the undo of `apply_images`.
+    pub restore: ApplyImages,
+    /// The containers, by name, that were green before: when all of them are green and stable at the deadline,
+    /// the host stays as it is.
+    pub green: Vec<String>,
 }
 
 /// Look at the file system and its mount.
@@ -266,6 +282,7 @@ impl Action {
             Action::CheckMounts(_) => "check_mounts",
             Action::WriteSnapshot { .. } => "write_snapshot",
             Action::PullImages { .. } => "pull_images",
+            Action::ArmRestore(_) => "arm_restore",
             Action::Quiesce { .. } => "quiesce",
             Action::StopInstance {} => "stop_instance",
             Action::SetInstanceType { .. } => "set_instance_type",
@@ -273,6 +290,7 @@ impl Action {
             Action::AwaitHost { .. } => "await_host",
             Action::ApplyImages(_) => "apply_images",
             Action::VerifyHealth(_) => "verify_health",
+            Action::CommitHost {} => "commit_host",
         }
     }
 
@@ -288,8 +306,10 @@ impl Action {
             Action::CheckMounts(_)
             | Action::WriteSnapshot { .. }
             | Action::PullImages { .. }
+            | Action::ArmRestore(_)
             | Action::AwaitHost { .. }
-            | Action::VerifyHealth(_) => false,
+            | Action::VerifyHealth(_)
+            | Action::CommitHost {} => false,
         }
     }
 
@@ -297,9 +317,11 @@ impl Action {
     pub fn needs_host(&self) -> bool {
         match self {
             Action::PullImages { .. }
+            | Action::ArmRestore(_)
             | Action::Quiesce { .. }
             | Action::AwaitHost { .. }
-            | Action::ApplyImages(_) => true,
+            | Action::ApplyImages(_)
+            | Action::CommitHost {} => true,
             Action::CheckMounts(c) => c.host,
             Action::VerifyHealth(v) => v.host,
             Action::WriteSnapshot { .. }

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::order::stop_order;
 use super::stack::{FileEdit, Stack};
 use super::step::{
-    Action, ApplyImages, ApplyTarget, CheckMounts, ImageEdit, PullImage, StackState, Step,
-    VerifyHealth,
+    Action, ApplyImages, ApplyTarget, ArmRestore, CheckMounts, ImageEdit, PullImage, StackState,
+    Step, VerifyHealth,
 };
 use super::toward::Input;
 use crate::host::{QuiesceContainer, TagImage};
 use crate::model::{
-    ContainerFacts, DesiredImage, ImageRef, InstanceType, Purpose, RunState, ServiceName,
+    Colour, ContainerFacts, DesiredImage, ImageRef, InstanceType, Purpose, RunState, ServiceName,
 };
 
 fn with_policy(c: &ContainerFacts) -> QuiesceContainer {
@@ -77,6 +77,10 @@ impl Maker<'_> {
                 .collect();
             steps.push(self.step(Action::PullImages { images }, vec![]));
         }
+        let applies = restarts || !images.is_empty();
+        let arm = applies.then(|| self.arm(edit)).flatten();
+        let armed = arm.is_some();
+        steps.extend(arm.map(|arm| self.step(arm, vec![Action::CommitHost {}])));
         if restarts {
             steps.push(self.step(self.quiesce(false), self.apply_back(edit, true)));
         }
@@ -103,11 +107,31 @@ impl Maker<'_> {
             steps.push(self.step(Action::StartInstance {}, undo));
             steps.push(self.step(self.await_host(), vec![]));
         }
-        if restarts || !images.is_empty() {
+        if applies {
             steps.push(self.step(self.apply(images, edit), self.apply_back(edit, !stops)));
         }
         steps.push(self.step(self.verify(self.after, true), vec![]));
+        if armed {
+            steps.push(self.step(Action::CommitHost {}, vec![]));
+        }
         steps
+    }
+
+    /// The way back that the host goes by itself. What was green before is what it judges by.
+    fn arm(&self, edit: &FileEdit) -> Option<Action> {
+        let Action::ApplyImages(restore) = self.apply_back(edit, true).pop()? else {
+            return None;
+        };
+        let green = self
+            .running
+            .iter()
+            .filter(|c| c.colour() == Colour::Green)
+            .map(|c| c.name.clone())
+            .collect();
+        Some(Action::ArmRestore(Box::new(ArmRestore {
+            restore: *restore,
+            green,
+        })))
     }
 
     pub(super) fn check_mounts(&self, host: bool, stops_instance: bool) -> Action {

@@ -154,11 +154,13 @@ fn the_whole_plan_makes_what_is_wanted_and_nothing_else() {
 }
 
 #[test]
-fn every_changing_step_has_an_undo_and_only_those() {
+fn every_changing_step_has_an_undo_and_of_the_others_only_the_armed_host() {
     for shape in shapes() {
         for step in (shape.scene)().plan().steps {
             let name = format!("{}: {}", shape.name, step.action.name());
-            assert_eq!(step.action.changes(), !step.undo.is_empty(), "{name}");
+            let armed = matches!(step.action, Action::ArmRestore(_));
+            let undone = step.action.changes() || armed;
+            assert_eq!(undone, !step.undo.is_empty(), "{name}");
             for undo in &step.undo {
                 assert!(undo.undo.is_empty(), "{name}: an undo is not undone");
                 assert_eq!(undo.on, step.on, "{name}");
@@ -183,9 +185,15 @@ fn an_undo_names_only_what_was_observed() {
             seen.iter()
                 .any(|c| c.name == q.name && c.restart_policy == q.restart_policy)
         };
-        for undo in plan.steps.iter().flat_map(|s| &s.undo) {
+        let undos = plan.steps.iter().flat_map(|s| &s.undo);
+        // What the host does by itself is an undo as well.
+        let by_itself = plan.steps.iter().filter_map(|s| match &s.action {
+            Action::ArmRestore(arm) => Some(Action::ApplyImages(Box::new(arm.restore.clone()))),
+            _ => None,
+        });
+        for undo in undos.map(|s| s.action.clone()).chain(by_itself) {
             let name = shape.name;
-            match &undo.action {
+            match &undo {
                 Action::SetInstanceType { to, .. } => {
                     assert_eq!(*to, plan.before.instance_type, "{name}")
                 }
@@ -219,7 +227,10 @@ fn an_undo_names_only_what_was_observed() {
                         assert!(c.running() && !c.one_off, "{name}: {}", c.name);
                     }
                 }
-                Action::StartInstance {} | Action::StopInstance {} | Action::AwaitHost { .. } => {
+                Action::StartInstance {}
+                | Action::StopInstance {}
+                | Action::AwaitHost { .. }
+                | Action::CommitHost {} => {
                     assert_eq!(plan.before.state, RunState::Running, "{name}");
                 }
                 other => panic!("{name}: {other:?} in an undo"),
@@ -235,7 +246,18 @@ fn what_can_fail_without_harm_comes_first() {
         let name = shape.name;
         let names: Vec<&str> = plan.steps.iter().map(|s| s.action.name()).collect();
         assert_eq!(&names[..2], ["check_mounts", "write_snapshot"], "{name}");
-        assert_eq!(names.last(), Some(&"verify_health"), "{name}");
+        let armed = names.contains(&"arm_restore");
+        let last: &[&str] = if armed {
+            &["verify_health", "commit_host"]
+        } else {
+            &["verify_health"]
+        };
+        assert!(names.ends_with(last), "{name}");
+        let applies = names.contains(&"apply_images");
+        assert_eq!(
+            armed, applies,
+            "{name}: nothing is applied that is not armed"
+        );
         let first_change = plan
             .steps
             .iter()
@@ -246,7 +268,12 @@ fn what_can_fail_without_harm_comes_first() {
             .iter()
             .position(|o| *o)
             .unwrap_or(names.len());
-        for early in ["check_mounts", "write_snapshot", "pull_images"] {
+        for early in [
+            "check_mounts",
+            "write_snapshot",
+            "pull_images",
+            "arm_restore",
+        ] {
             if let Some(at) = names.iter().position(|n| *n == early) {
                 assert!(at < first_change && at < outage, "{name}: {early}");
             }

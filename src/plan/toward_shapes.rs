@@ -18,6 +18,7 @@ pub(super) struct Shape {
 const TYPE_STEPS: &[&str] = &[
     " check_mounts(host, stops)",
     " write_snapshot",
+    " arm_restore(apply_images<(; {all}); green {all}) <- commit_host",
     "!quiesce({stop}) <- apply_images<(; {all})",
     "!stop_instance <- start_instance, await_host",
     "!set_instance_type(t3.medium t3.large) <- set_instance_type(t3.large t3.medium)",
@@ -25,13 +26,16 @@ const TYPE_STEPS: &[&str] = &[
     "!await_host",
     "!apply_images(; {all}) <- apply_images<(; -)",
     "!verify_health({must})",
+    " commit_host",
 ];
 const IMAGE_STEPS: &[&str] = &[
     " check_mounts(host)",
     " write_snapshot",
     " pull_images(n8n)",
+    " arm_restore(apply_images<(n8n=n8nio/n8n:1.19.0; {all}); green {all}) <- commit_host",
     "!apply_images(n8n=n8nio/n8n:1.20.0; {all}) <- apply_images<(n8n=n8nio/n8n:1.19.0; {all})",
     "!verify_health({must})",
+    " commit_host",
 ];
 
 pub(super) fn shapes() -> Vec<Shape> {
@@ -59,6 +63,7 @@ pub(super) fn shapes() -> Vec<Shape> {
                 " check_mounts(host, stops)",
                 " write_snapshot",
                 " pull_images(n8n)",
+                " arm_restore(apply_images<(n8n=n8nio/n8n:1.19.0; {all}); green {all}) <- commit_host",
                 "!quiesce({stop}) <- apply_images<(n8n=n8nio/n8n:1.19.0; {all})",
                 "!stop_instance <- start_instance, await_host",
                 "!set_instance_type(t3.medium t3.large) <- set_instance_type(t3.large t3.medium)",
@@ -66,6 +71,7 @@ pub(super) fn shapes() -> Vec<Shape> {
                 "!await_host",
                 "!apply_images(n8n=n8nio/n8n:1.20.0; {all}) <- apply_images<(n8n=n8nio/n8n:1.19.0; -)",
                 "!verify_health({must})",
+                " commit_host",
             ],
             changes: &[
                 "instance_type: t3.medium -> t3.large",
@@ -81,8 +87,10 @@ pub(super) fn shapes() -> Vec<Shape> {
                 " check_mounts(host)",
                 " write_snapshot",
                 " pull_images(n8n qdrant)",
+                " arm_restore(apply_images<(n8n=n8nio/n8n:1.19.0 qdrant=qdrant/qdrant:v1.11.3; {all}); green {all}) <- commit_host",
                 "!apply_images(n8n=n8nio/n8n:1.20.0 qdrant=qdrant/qdrant:v1.13.0; {all}) <- apply_images<(n8n=n8nio/n8n:1.19.0 qdrant=qdrant/qdrant:v1.11.3; {all})",
                 "!verify_health({must})",
+                " commit_host",
             ],
             changes: &[
                 "image: n8n: n8nio/n8n:1.19.0 -> n8nio/n8n:1.20.0",
@@ -101,6 +109,7 @@ pub(super) fn shapes() -> Vec<Shape> {
                 " check_mounts(host, stops)",
                 " write_snapshot",
                 " pull_images(n8n)",
+                " arm_restore(apply_images<(n8n=n8nio/n8n:1.19.0; {all}); green {all}) <- commit_host",
                 "!quiesce({stop}) <- apply_images<(n8n=n8nio/n8n:1.19.0; {all})",
                 "!stop_instance <- start_instance, await_host",
                 "!set_instance_type(t3.medium t3.large) <- set_instance_type(t3.large t3.medium)",
@@ -108,6 +117,7 @@ pub(super) fn shapes() -> Vec<Shape> {
                 "!await_host",
                 "!apply_images(n8n=n8nio/n8n:1.18.0; {all}) <- apply_images<(n8n=n8nio/n8n:1.19.0; -)",
                 "!verify_health(crawl4ai n8n ollama qdrant; red postgres)",
+                " commit_host",
             ],
             changes: &[
                 "instance_type: t3.medium -> t3.large",
@@ -127,8 +137,10 @@ pub(super) fn shapes() -> Vec<Shape> {
                 " check_mounts(host)",
                 " write_snapshot",
                 " pull_images(n8n)",
+                " arm_restore(apply_images<(n8n=n8nio/n8n:1.19.0; {all}); green {all}) <- commit_host",
                 "!apply_images(n8n=n8nio/n8n:1.19.0; {all}) <- apply_images<(n8n=n8nio/n8n:1.19.0; {all})",
                 "!verify_health({must})",
+                " commit_host",
             ],
             changes: &[
                 "image: n8n: n8nio/n8n:1.19.0 -> n8nio/n8n:1.19.0 (the tag means another image now)",
@@ -184,6 +196,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host, stops)",
                 " write_snapshot",
+                " arm_restore(apply_images<(; ; n8n:always); green ) <- commit_host",
                 "!quiesce(n8n:always) <- apply_images<(; ; n8n:always)",
                 "!stop_instance <- start_instance, await_host",
                 "!set_instance_type(t3.medium t3.large) <- set_instance_type(t3.large t3.medium)",
@@ -191,6 +204,7 @@ pub(super) fn shapes() -> Vec<Shape> {
                 "!await_host",
                 "!apply_images(; ; n8n:always) <- apply_images<(; -; n8n:always)",
                 "!verify_health()",
+                " commit_host",
             ],
             changes: &["instance_type: t3.medium -> t3.large"],
             warnings: &[],
@@ -209,6 +223,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host, stops)",
                 " write_snapshot",
+                " arm_restore(apply_images<(; crawl4ai postgres n8n qdrant; ollama:always; postgres:always; qdrant:on-failure); green crawl4ai postgres n8n qdrant) <- commit_host",
                 "!quiesce(qdrant:on-failure n8n postgres:always crawl4ai ollama:always) <- apply_images<(; crawl4ai postgres n8n qdrant; ollama:always; postgres:always; qdrant:on-failure)",
                 "!stop_instance <- start_instance, await_host",
                 "!set_instance_type(t3.medium t3.large) <- set_instance_type(t3.large t3.medium)",
@@ -216,6 +231,7 @@ pub(super) fn shapes() -> Vec<Shape> {
                 "!await_host",
                 "!apply_images(; crawl4ai postgres n8n qdrant; ollama:always; postgres:always; qdrant:on-failure) <- apply_images<(; -; ollama:always; postgres:always; qdrant:on-failure)",
                 "!verify_health(crawl4ai n8n postgres qdrant)",
+                " commit_host",
             ],
             changes: &["instance_type: t3.medium -> t3.large"],
             warnings: &[],
@@ -233,8 +249,10 @@ pub(super) fn shapes() -> Vec<Shape> {
                 " check_mounts(host)",
                 " write_snapshot",
                 " pull_images(n8n)",
+                " arm_restore(apply_images<(n8n=n8nio/n8n:1.20.0; {all}); green {all}) <- commit_host",
                 "!apply_images(n8n=n8nio/n8n:1.20.0; {all}) <- apply_images<(n8n=n8nio/n8n:1.20.0; {all})",
                 "!verify_health({must})",
+                " commit_host",
             ],
             changes: &[
                 "image: n8n: n8nio/n8n:1.20.0 -> n8nio/n8n:1.20.0 (the tag means another image now)",
@@ -253,8 +271,10 @@ pub(super) fn shapes() -> Vec<Shape> {
                 " check_mounts(host)",
                 " write_snapshot",
                 " pull_images(n8n)",
+                " arm_restore(apply_images<(n8n=n8nio/n8n:1.19.0; crawl4ai ollama postgres qdrant); green crawl4ai ollama postgres qdrant) <- commit_host",
                 " apply_images(n8n=n8nio/n8n:1.20.0; crawl4ai ollama postgres qdrant) <- apply_images<(n8n=n8nio/n8n:1.19.0; crawl4ai ollama postgres qdrant)",
                 " verify_health(crawl4ai ollama postgres qdrant)",
+                " commit_host",
             ],
             changes: &["image: n8n: n8nio/n8n:1.19.0 -> n8nio/n8n:1.20.0"],
             warnings: &[
@@ -276,8 +296,10 @@ pub(super) fn shapes() -> Vec<Shape> {
                 " check_mounts(host)",
                 " write_snapshot",
                 " pull_images(n8n)",
+                " arm_restore(apply_images<(n8n=n8nio/n8n:1.19.0; crawl4ai ollama postgres qdrant); green crawl4ai ollama postgres qdrant) <- commit_host",
                 " apply_images(n8n=n8nio/n8n:1.20.0; crawl4ai ollama postgres qdrant) <- apply_images<(n8n=n8nio/n8n:1.19.0; crawl4ai ollama postgres qdrant)",
                 " verify_health(crawl4ai ollama postgres qdrant)",
+                " commit_host",
             ],
             changes: &["image: n8n: n8nio/n8n:1.19.0 -> n8nio/n8n:1.20.0"],
             warnings: &[
@@ -298,6 +320,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host, stops)",
                 " write_snapshot",
+                " arm_restore(apply_images<(; crawl4ai dev-crawl4ai-2 ollama postgres n8n qdrant); green crawl4ai dev-crawl4ai-2 ollama postgres n8n qdrant) <- commit_host",
                 "!quiesce(qdrant n8n postgres ollama dev-crawl4ai-2 crawl4ai) <- apply_images<(; crawl4ai dev-crawl4ai-2 ollama postgres n8n qdrant)",
                 "!stop_instance <- start_instance, await_host",
                 "!set_instance_type(t3.medium t3.large) <- set_instance_type(t3.large t3.medium)",
@@ -305,6 +328,7 @@ pub(super) fn shapes() -> Vec<Shape> {
                 "!await_host",
                 "!apply_images(; crawl4ai dev-crawl4ai-2 ollama postgres n8n qdrant) <- apply_images<(; -)",
                 "!verify_health({must})",
+                " commit_host",
             ],
             changes: &["instance_type: t3.medium -> t3.large"],
             warnings: &[],
@@ -355,6 +379,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host, stops)",
                 " write_snapshot",
+                " arm_restore(apply_images<(; ollama postgres n8n qdrant crawl4ai); green ollama postgres n8n qdrant crawl4ai) <- commit_host",
                 "!quiesce(crawl4ai qdrant n8n postgres ollama) <- apply_images<(; ollama postgres n8n qdrant crawl4ai)",
                 "!stop_instance <- start_instance, await_host",
                 "!set_instance_type(t3.medium t3.large) <- set_instance_type(t3.large t3.medium)",
@@ -362,6 +387,7 @@ pub(super) fn shapes() -> Vec<Shape> {
                 "!await_host",
                 "!apply_images(; ollama postgres n8n qdrant crawl4ai) <- apply_images<(; -)",
                 "!verify_health({must})",
+                " commit_host",
             ],
             changes: &["instance_type: t3.medium -> t3.large"],
             warnings: &[],
@@ -379,6 +405,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host, stops)",
                 " write_snapshot",
+                " arm_restore(apply_images<(; {all}); green {all}) <- commit_host",
                 "!quiesce({stop}) <- apply_images<(; {all})",
                 "!stop_instance <- start_instance, await_host",
                 "!set_instance_type(t3.medium t3.large) <- set_instance_type(t3.large t3.medium)",
@@ -386,6 +413,7 @@ pub(super) fn shapes() -> Vec<Shape> {
                 "!await_host",
                 "!apply_images(; {all}) <- apply_images<(; -)",
                 "!verify_health(crawl4ai ollama qdrant; red n8n postgres)",
+                " commit_host",
             ],
             changes: &["instance_type: t3.medium -> t3.large"],
             warnings: &[],

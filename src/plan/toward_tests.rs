@@ -139,6 +139,10 @@ fn short(action: &Action) -> String {
         Action::PullImages { images } => {
             format!("{name}({})", words(images.iter().map(|i| &i.service)))
         }
+        Action::ArmRestore(arm) => {
+            let back = short(&Action::ApplyImages(Box::new(arm.restore.clone())));
+            format!("{name}({back}; green {})", words(&arm.green))
+        }
         Action::Quiesce {
             containers,
             best_effort,
@@ -172,7 +176,8 @@ fn short(action: &Action) -> String {
         Action::WriteSnapshot { .. }
         | Action::StopInstance {}
         | Action::StartInstance {}
-        | Action::AwaitHost { .. } => name.to_owned(),
+        | Action::AwaitHost { .. }
+        | Action::CommitHost {} => name.to_owned(),
     }
 }
 
@@ -534,6 +539,42 @@ fn the_serialised_plan_keeps_its_form() {
         reference: n8nio/n8n:1.20.0
         id: null
     - on: i-0123456789abcdef0
+      name: arm_restore
+      restore:
+        project: dev
+        file: /opt/stack/docker-compose.yml
+        env_files:
+        - /opt/stack/.env
+        edits:
+          n8n:
+            from: n8nio/n8n:1.20.0
+            to: n8nio/n8n:1.19.0
+        from_sha256: 9edd29c04103de28f
+        to_sha256: df8512327144be97b
+        back: true
+        tags:
+        - id: sha256:93c3c890a68ecc708
+          reference: n8nio/n8n:1.19.0
+        services:
+        - service: postgres
+          container: postgres
+          reference: postgres:15.8
+          id: sha256:1a0e134efe418b885
+        - service: n8n
+          container: n8n
+          reference: n8nio/n8n:1.19.0
+          id: sha256:93c3c890a68ecc708
+        policies:
+        - name: n8n
+          restart_policy: always
+        start: true
+      green:
+      - postgres
+      - n8n
+      undo:
+      - on: i-0123456789abcdef0
+        name: commit_host
+    - on: i-0123456789abcdef0
       name: quiesce
       containers:
       - name: n8n
@@ -691,6 +732,8 @@ fn the_serialised_plan_keeps_its_form() {
       host: true
       mount_point: /mnt/efs
       file_system: fs-0123456789abcdef0
+    - on: i-0123456789abcdef0
+      name: commit_host
     after_undo:
     - on: i-0123456789abcdef0
       name: verify_health

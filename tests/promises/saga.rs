@@ -17,8 +17,8 @@ use geusemaker::model::{
     RestoreState, RollbackRequest, ServiceName, SnapshotId, TypeFacts, UpdateRequest,
 };
 use geusemaker::orchestrator::{
-    Ask, Limits, Operation, Prepared, Recorder, World, execute, observe, prepare_rollback,
-    prepare_update,
+    Ask, Limits, Operation, Prepared, Recorder, TakenUp, Way, World, execute, observe,
+    prepare_rollback, prepare_update, take_up,
 };
 use geusemaker::plan::{Decision, Input, Pace, Plan, SnapshotChoice, toward};
 use geusemaker::report::Silent;
@@ -304,6 +304,7 @@ impl Rig {
                 .map(|i| i.reference.clone())
                 .chain(ids)
                 .collect(),
+            beat: None,
         };
         let observed = observe(world, &self.deployment, &ask)
             .await
@@ -350,11 +351,16 @@ impl Rig {
             recorder: &mut paper,
             snapshot: Some(snapshot.clone()),
         };
-        let outcome = match resume {
-            Some(unwind) if operation.append(Entry::Resumed { unwind, fence }).is_err() => {
-                Outcome::Paused
-            }
-            _ => operation.drive(plan).await,
+        let taken_up = match resume {
+            None => Ok(TakenUp::Goes),
+            Some(false) => take_up(&mut operation, plan, Way::On).await,
+            Some(true) => take_up(&mut operation, plan, Way::Unwind).await,
+        };
+        let outcome = match taken_up {
+            Ok(TakenUp::Goes) => operation.drive(plan).await,
+            Ok(other) => panic!("nobody else changed anything: {other:?}"),
+            // The power is gone.
+            Err(_) => Outcome::Paused,
         };
         (outcome, paper.lines)
     }

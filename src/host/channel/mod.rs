@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 
 use super::envelope::{Gather, Next, parse_slice};
-use super::reply::{parse_job, parse_look, parse_mount, parse_put};
+use super::reply::{parse_job, parse_look, parse_mount, parse_put, parse_restore};
 use super::scripts::Verb;
 use super::{ArmRequest, Host, HostError, Input, Job, JobState, LookRequest, MountRequest, Tag};
 use crate::cloud::{Agent, Clock};
@@ -112,15 +112,19 @@ impl Host for RunCommandHost {
 
     async fn arm(
         &self,
-        _on: &InstanceId,
-        _tag: &Tag,
-        _ask: &ArmRequest,
+        on: &InstanceId,
+        tag: &Tag,
+        ask: &ArmRequest,
     ) -> Result<RestoreState, HostError> {
-        Ok(RestoreState::Idle)
+        let input = request::arm(tag, ask)?;
+        let document = self.document(on, Verb::Arm, Some(tag), input, 0).await?;
+        parse_restore(Verb::Arm, tag.fence, &document)
     }
 
-    async fn commit(&self, _on: &InstanceId, _tag: &Tag) -> Result<RestoreState, HostError> {
-        Ok(RestoreState::Idle)
+    async fn commit(&self, on: &InstanceId, tag: &Tag) -> Result<RestoreState, HostError> {
+        let input = request::tag_lines(tag);
+        let document = self.document(on, Verb::Commit, Some(tag), input, 0).await?;
+        parse_restore(Verb::Commit, tag.fence, &document)
     }
 }
 

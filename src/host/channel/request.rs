@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::host::scripts::Verb;
 use crate::host::{
-    ApplyJob, FileText, HostError, Input, Job, LookRequest, MountRequest, Tag, sha256_hex,
+    ApplyJob, ArmRequest, FileText, HostError, Input, Job, LookRequest, MountRequest, Tag,
+    sha256_hex,
 };
 
 /// The document of `SendCommand` is at most 64 KB, parameters and all; JSON escapes some of the script.
@@ -13,6 +14,9 @@ const MOST: usize = 48_000;
 
 /// The bytes of a text that one `put` carries.
 const PART: usize = 24_000;
+
+/// The kind of the way back; a script looks for it in its base64.
+const RESTORE: &str = "restore";
 
 /// A longer compose file is refused; look does not read it either.
 const LONGEST: usize = 1 << 20;
@@ -25,10 +29,10 @@ pub(super) fn tag_lines(tag: &Tag) -> Input {
 }
 
 pub(super) fn look(ask: &LookRequest) -> Result<Input, HostError> {
+    let mut input = ask.beat.as_ref().map(tag_lines).unwrap_or_default();
     if ask.only_boot {
-        return Ok(Input::new().text("only_boot", "yes"));
+        return Ok(input.text("only_boot", "yes"));
     }
-    let mut input = Input::new();
     if let Some(point) = &ask.mount_point {
         input = input.text("point", mount_point(Verb::Look, point)?);
     }
@@ -66,13 +70,21 @@ pub(super) fn start(tag: &Tag, job: &Job) -> Result<StartRequest, HostError> {
         Job::Pull { reference } => input
             .text("kind", "pull")
             .text("reference", reference.as_str()),
-        Job::Quiesce { containers, .. } => containers
-            .iter()
-            .fold(input.text("kind", "quiesce"), |input, c| {
+        Job::Quiesce { containers, back } => {
+            let input = input
+                .text("kind", "quiesce")
+                .text("back", if *back { "yes" } else { "no" });
+            containers.iter().fold(input, |input, c| {
                 input.fields("container", &[&c.name, &c.restart_policy])
-            }),
+            })
+        }
         Job::Apply(apply) | Job::Restore(apply) => {
-            let (lines, text) = apply_lines(apply)?;
+            let (lines, text) = apply_lines(Verb::Start, apply)?;
+            let kind = match job {
+                Job::Restore(_) => RESTORE,
+                _ => "apply",
+            };
+            let lines = Input::new().text("kind", kind).and(&lines);
             let whole = input.clone().and(&lines).and(&text);
             if Verb::Start.with(&whole).len() <= MOST {
                 whole
@@ -88,12 +100,38 @@ pub(super) fn start(tag: &Tag, job: &Job) -> Result<StartRequest, HostError> {
     })
 }
 
+/// What an armed host goes back to: the very lines of a restore, and what was green.
+pub(super) fn arm(tag: &Tag, ask: &ArmRequest) -> Result<Input, HostError> {
+    let job = &ask.restore;
+    let refused = |what: &str| Err(bad(Verb::Arm, what.to_owned()));
+    if matches!(job.text, FileText::New(_)) {
+        return refused("a host goes back to a text that it keeps, and is sent none");
+    }
+    if !job.start {
+        return refused("a host that goes back by itself starts its services");
+    }
+    if ask.grace_s == 0 {
+        return refused("the grace must be longer than 0 s");
+    }
+    let (lines, _) = apply_lines(Verb::Arm, job)?;
+    let input = tag_lines(tag)
+        .text("grace", &ask.grace_s.to_string())
+        .text("stable", &ask.stable_s.to_string())
+        .text("kind", RESTORE)
+        .and(&lines);
+    let green = ask.green.iter();
+    fits(
+        Verb::Arm,
+        green.fold(input, |input, name| input.text("green", name)),
+    )
+}
+
 /// The lines of an apply, and the line with its text.
-fn apply_lines(job: &ApplyJob) -> Result<(Input, Input), HostError> {
+fn apply_lines(verb: Verb, job: &ApplyJob) -> Result<(Input, Input), HostError> {
     let (textis, text) = match &job.text {
         FileText::Keep if job.from_sha256 != job.to_sha256 => {
             return Err(bad(
-                Verb::Start,
+                verb,
                 "a file that is kept cannot change its SHA-256".into(),
             ));
         }
@@ -103,7 +141,7 @@ fn apply_lines(job: &ApplyJob) -> Result<(Input, Input), HostError> {
             let found = sha256_hex(text.expose().as_bytes());
             if found != job.to_sha256 {
                 return Err(bad(
-                    Verb::Start,
+                    verb,
                     format!(
                         "the new text has SHA-256 {found}, expected {}",
                         job.to_sha256
@@ -114,7 +152,6 @@ fn apply_lines(job: &ApplyJob) -> Result<(Input, Input), HostError> {
         }
     };
     let mut lines = Input::new()
-        .text("kind", "apply")
         .text("project", &job.project)
         .text("file", &job.file)
         .text("from", &job.from_sha256)

@@ -19,6 +19,7 @@ const LOOK: Verb = Verb::Look;
 struct LookReply {
     boot: String,
     machine: String,
+    restore: String,
     #[serde(flatten)]
     rest: Option<Rest>,
 }
@@ -72,7 +73,7 @@ pub fn parse_look(ask: &LookRequest, document: &str) -> Result<HostFacts, HostEr
         other_containers: Vec::new(),
         mount: None,
         images: BTreeMap::new(),
-        restore: crate::model::RestoreState::Idle,
+        restore: super::restore::state(LOOK, &text(LOOK, &reply.restore)?)?,
     };
     if facts.boot_id.is_empty() {
         return Err(garbled(LOOK, "a boot id", "none".to_owned()));

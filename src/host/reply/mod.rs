@@ -4,10 +4,12 @@ mod containers;
 mod job;
 mod look;
 mod mount;
+mod restore;
 
 pub use job::{parse_job, parse_put};
 pub use look::parse_look;
 pub use mount::parse_mount;
+pub use restore::parse_restore;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

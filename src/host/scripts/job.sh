@@ -1,11 +1,18 @@
-# The job itself: $1 is its record. It ends by writing `status`, or not at all.
-D=$1
-exec </dev/null >>"$D/log" 2>&1
-take 8 "$D/alive" 5000 || exit 0
-printf '%s %s\n' "$$" "$(boot_id)" >"$D/.job.$$"
-ln "$D/.job.$$" "$D/job" 2>/dev/null || { rm -f "$D/.job.$$"; exit 0; }
-rm -f "$D/.job.$$"
-read -r FENCE SEQ <"$D/tag"
+# The job itself. It ends by writing `status`, or not at all.
+KIND='' FORWARD=''
+
+# begin RECORD: claims it.
+begin() {
+  D=$1 RECORD=${1##*/} OPERATION=${1%/*}
+  OPERATION=${OPERATION##*/}
+  exec </dev/null >>"$D/log" 2>&1
+  take 8 "$D/alive" 5000 || exit 0
+  printf '%s %s\n' "$$" "$(boot_id)" >"$D/.job.$$"
+  ln "$D/.job.$$" "$D/job" 2>/dev/null || { rm -f "$D/.job.$$"; exit 0; }
+  rm -f "$D/.job.$$"
+  read -r FENCE SEQ <"$D/tag"
+}
+
 say() { printf '%s\n' "$*"; }
 
 # finish done | finish failed CODE
@@ -14,8 +21,18 @@ finish() {
   exit 0
 }
 
-# Before each effect: a newer operation has taken over.
+# Before each effect: a newer operation has taken over, or the host has judged by itself. The host's own way back
+# depends on no fence: it goes on as long as the state file names it.
 still_ours() {
+  if [ -f "$D/itself" ]; then
+    read_restore && [ "$R_STATE $R_OP $R_C" = "restoring $OPERATION $RECORD" ] && return 0
+    say "the state is ${R_STATE:-damaged} by now"
+    finish failed fenced
+  fi
+  if [ -n "$FORWARD" ]; then
+    read_restore || { say "$Q/state is damaged"; finish failed bad_state; }
+    if judged; then say "the host has judged by itself: $R_STATE"; finish failed "$JUDGED"; fi
+  fi
   read_fence || { say "$S/fence cannot be read"; finish failed fenced; }
   [ "$F_SEEN" -le "$FENCE" ] || { say "fence $F_SEEN has taken over from fence $FENCE"; finish failed fenced; }
 }
@@ -49,16 +66,30 @@ need_docker() {
   done
 }
 
+newer() { [ "$1" -gt "$FENCE" ] || { [ "$1" -eq "$FENCE" ] && [ "$2" -gt "$SEQ" ]; }; }
+
+# first RECORD: whether its end is waited for, at most 15 minutes. Two ways back do not end each other.
+first() {
+  [ "$_turn" -lt 9000 ] || return 1
+  [ -f "$1/itself" ] || { [ -f "$D/itself" ] && grep -q '^kind cmVzdG9yZQ==$' "$1/request"; }
+}
+
 # Only one job at a time has its hands on the containers. An older one was given up by whoever sent this.
 hands() {
-  _turn=0 _ends=0
+  _turn=0 _ends=0 _most=600
   until take 7 "$S/hands" 0; do
     _turn=$((_turn + 1))
-    if [ "$_turn" -gt 600 ]; then say "another job does not end"; finish failed busy; fi
+    if [ "$_turn" -gt "$_most" ]; then say "another job does not end"; finish failed busy; fi
     _old='' _of='' _os='' _pid=''
     { read -r _old <"$S/hands.record"; read -r _of _os <"$_old/tag"; read -r _pid _b <"$_old/job"; } 2>/dev/null || :
     if is_number "$_of" && is_number "$_os" && is_number "$_pid" && alive "$_old"; then
-      if [ "$_of" -gt "$FENCE" ] || { [ "$_of" -eq "$FENCE" ] && [ "$_os" -gt "$SEQ" ]; }; then
+      if first "$_old"; then
+        if [ "$_most" = 600 ]; then say "waits for the way back that is at work: $_old"; fi
+        _most=9600
+        sleep 0.1 2>/dev/null || sleep 1
+        continue
+      fi
+      if [ ! -f "$D/itself" ] && [ ! -f "$_old/itself" ] && newer "$_of" "$_os"; then
         say "a newer job is at work: $_old"
         finish failed fenced
       fi

@@ -157,6 +157,7 @@ job_apply() {
   is_name "$project" || { say "not a project name"; finish failed bad_compose; }
   need_docker
   hands
+  restore_begin
   set_workdir
   file_phase
   if [ "$start" = yes ]; then each service service_one; fi
@@ -169,5 +170,6 @@ job_apply() {
     rm -f "$f"
   done
   if [ -n "$FAILED" ]; then finish failed "$FAILED"; fi
+  restore_end
   finish 'done'
 }

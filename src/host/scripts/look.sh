@@ -1,4 +1,5 @@
-# look: everything, changing nothing.
+# look: everything, changing nothing. From the controller of an operation it pushes the deadline of its armed restore
+# out, once: a document that is read in slices must stay the same.
 ONLY_BOOT='' POINT='' LIMIT=3 REFS=''
 
 project_files() {
@@ -66,10 +67,13 @@ main() {
       point) un64 POINT "$a" ;;
       limit) un64 LIMIT "$a" ;;
       ref) REFS="$REFS $a" ;;
+      operation | fence) tag_key "$key" "$a" ;;
     esac
   done
   is_number "$LIMIT" || LIMIT=3
-  DOC="\"boot\":\"$(text64 "$(boot_id)")\",\"machine\":\"$(text64 "$(uname -m)")\""
+  if [ "$OFFSET" = 0 ] && is_operation "$OPERATION" && is_number "$FENCE"; then far_beat; fi
+  restore_line
+  DOC="\"boot\":\"$(text64 "$(boot_id)")\",\"machine\":\"$(text64 "$(uname -m)")\",\"restore\":\"$(text64 "$LINE")\""
   if [ -n "$ONLY_BOOT" ]; then reply "{$DOC}"; fi
   docker_up || fail docker_down "docker.service is $DOWN"
   _f='{{.ServerVersion}} {{.DockerRootDir}}'

@@ -7,17 +7,24 @@ use super::input::{Input, is_data_line};
 const PRELUDE: &str = include_str!("prelude.sh");
 const REPLY: &str = include_str!("reply.sh");
 const RECORD: &str = include_str!("record.sh");
+const TAG: &str = include_str!("tag.sh");
 const DOCKER: &str = include_str!("docker.sh");
 const FACTS: &str = include_str!("facts.sh");
-const JOB: [&str; 7] = [
+const RESTORE: &str = include_str!("restore.sh");
+/// What runs detached.
+const JOB: [&str; 8] = [
     PRELUDE,
+    RESTORE,
     DOCKER,
     include_str!("job.sh"),
     include_str!("job_pull.sh"),
     include_str!("job_quiesce.sh"),
+    include_str!("job_restore.sh"),
     include_str!("job_apply.sh"),
-    include_str!("job_main.sh"),
 ];
+const MAIN: &str = include_str!("job_main.sh");
+/// What the timer of an armed restore runs, before the main part of a job.
+const TICK: &str = include_str!("job_tick.sh");
 
 /// The line that ends the input.
 const END: &str = "GEUSEMAKER_INPUT";
@@ -35,11 +42,23 @@ pub enum Verb {
     Poll,
     /// Puts one part of a long text on the host, for a job that follows.
     Put,
+    /// Tells the host what to go back to by itself.
+    Arm,
+    /// Disarms it.
+    Commit,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 5] = [Verb::Look, Verb::Mount, Verb::Start, Verb::Poll, Verb::Put];
+    pub const ALL: [Verb; 7] = [
+        Verb::Look,
+        Verb::Mount,
+        Verb::Start,
+        Verb::Poll,
+        Verb::Put,
+        Verb::Arm,
+        Verb::Commit,
+    ];
 
     /// Its name, in comments and errors.
     pub fn name(self) -> &'static str {
@@ -49,29 +68,39 @@ impl Verb {
             Verb::Start => "start",
             Verb::Poll => "poll",
             Verb::Put => "put",
+            Verb::Arm => "arm",
+            Verb::Commit => "commit",
         }
     }
 
     /// The constant text of its script, up to and with the line that begins the input.
     pub fn script(self) -> &'static str {
-        static TEXTS: LazyLock<[String; 5]> = LazyLock::new(|| Verb::ALL.map(|v| v.text(lean)));
+        static TEXTS: LazyLock<[String; 7]> = LazyLock::new(|| Verb::ALL.map(|v| v.text(lean)));
         &TEXTS[self as usize]
     }
 
     fn text(self, edit: fn(&str) -> String) -> String {
-        let start;
-        let parts: &[&str] = match self {
-            Verb::Look => &[DOCKER, FACTS, include_str!("look.sh")],
-            Verb::Mount => &[RECORD, DOCKER, FACTS, include_str!("mount.sh")],
-            Verb::Start => {
-                let job = edit(&JOB.concat());
-                start = include_str!("start.sh").replace("@JOB@\n", &job);
-                &[RECORD, &start]
-            }
-            Verb::Poll => &[RECORD, include_str!("poll.sh")],
-            Verb::Put => &[RECORD, include_str!("put.sh")],
+        let with_job = |script: &str, tick: &str| {
+            let job = [&JOB.concat(), tick, MAIN].concat();
+            script.replace("@JOB@\n", &edit(&job))
         };
-        let body = edit(&[&[PRELUDE, REPLY], parts].concat().concat());
+        let whole;
+        let parts: &[&str] = match self {
+            Verb::Look => &[TAG, DOCKER, FACTS, include_str!("look.sh")],
+            Verb::Mount => &[TAG, RECORD, DOCKER, FACTS, include_str!("mount.sh")],
+            Verb::Start => {
+                whole = with_job(include_str!("start.sh"), "");
+                &[TAG, RECORD, &whole]
+            }
+            Verb::Poll => &[TAG, RECORD, include_str!("poll.sh")],
+            Verb::Put => &[TAG, RECORD, include_str!("put.sh")],
+            Verb::Arm => {
+                whole = with_job(include_str!("arm.sh"), TICK);
+                &[TAG, RECORD, &whole]
+            }
+            Verb::Commit => &[TAG, RECORD, include_str!("commit.sh")],
+        };
+        let body = edit(&[&[PRELUDE, REPLY, RESTORE], parts].concat().concat());
         format!("{body}main <<'{END}'\n")
     }
 
@@ -147,15 +176,16 @@ mod tests {
     fn every_script_leaves_room_for_its_input() {
         for verb in Verb::ALL {
             let length = verb.script().len();
-            assert!(length < 20_000, "{verb:?} has {length} characters");
+            assert!(length < 28_000, "{verb:?} has {length} characters");
         }
     }
 
     #[test]
     fn no_script_has_a_here_document_line_of_its_own_in_the_job() {
-        let start = Verb::Start.script();
-        assert_eq!(start.matches("\nGEUSEMAKER_JOB\n").count(), 1);
-        assert!(!start.contains("@JOB@"));
+        for text in [Verb::Start.script(), Verb::Arm.script()] {
+            assert_eq!(text.matches("\nGEUSEMAKER_JOB\n").count(), 1);
+            assert!(!text.contains("@JOB@"));
+        }
     }
 
     /// Whether a checker of shell scripts is happy with a text; None where it is not on this machine.
@@ -183,6 +213,9 @@ mod tests {
             let (name, full) = (verb.name(), verb.text(str::to_owned) + END + "\n");
             assert_eq!(shellcheck(&full).unwrap(), "", "{name}");
         }
-        assert_eq!(shellcheck(&JOB.concat()).unwrap(), "", "job");
+        for tick in ["", TICK] {
+            let job = [&JOB.concat(), tick, MAIN].concat();
+            assert_eq!(shellcheck(&job).unwrap(), "", "job");
+        }
     }
 }

@@ -1,23 +1,12 @@
-FENCE='' SEQ='' OPERATION=''
-
-# tag_key KEY BASE64: takes the three parts of a tag, and the offset, from the input.
-tag_key() {
-  case $1 in
-    offset) un64 OFFSET "$2" ;;
-    fence) un64 FENCE "$2" ;;
-    seq) un64 SEQ "$2" ;;
-    operation) un64 OPERATION "$2" ;;
-  esac
-}
-
 check_tag() {
   is_number "$FENCE" && is_number "$SEQ" || fail bad_request "fence and seq must be numbers, found '$FENCE' and '$SEQ'"
-  case $OPERATION in '' | -* | *[!a-zA-Z0-9-]*) fail bad_request "not an operation id: '$OPERATION'" ;; esac
+  is_operation "$OPERATION" || fail bad_request "not an operation id: '$OPERATION'"
   # The fence is in it: an operation that is taken up again may count from one again.
   D=$S/ops/$OPERATION/$FENCE-$SEQ
 }
 
-# admit: under the lock from here on. Refuses a lower pair, records a higher one; an equal one may go on.
+# admit: under the lock from here on. Refuses a lower pair, records a higher one; an equal one may go on. It is also a
+# word of the controller: an armed restore waits anew.
 admit() {
   mkdir -p "$S/ops" "$S/files" "$S/policies" || fail no_state "cannot make $S"
   chmod 700 "$S"
@@ -31,6 +20,21 @@ admit() {
     printf '%s %s\n' "$FENCE" "$SEQ" >"$S/.fence" && durable "$S/.fence" && mv -f "$S/.fence" "$S/fence" ||
       fail no_state "cannot write $S/fence"
   fi
+  beat
+}
+
+# need_restore: under the lock; where anything hangs on the state of the armed restore.
+need_restore() {
+  read_restore && return 0
+  restore_line
+  fail bad_state "$Q/state: expected the state of the armed restore, found '$LINE'"
+}
+
+# reply_restore: the state, and the lock given back.
+reply_restore() {
+  drop 9 "$S/lock"
+  restore_line
+  reply "{\"restore\":\"$(text64 "$LINE")\"}"
 }
 
 # state_of RECORD: sets STATE and CODE.

@@ -27,21 +27,27 @@ launch() {
 }
 
 main() {
-  request='' text='' to=''
+  request='' text='' to='' kind='' back=''
   while read -r key a rest; do
     case $key in
       fence | seq | operation | offset) tag_key "$key" "$a" ;;
       text) text=$a ;;
       *)
-        if [ "$key" = to ]; then un64 to "$a"; fi
-        request="$request$key $a${rest:+ $rest}
-"
+        case $key in to | kind | back) un64 "$key" "$a" ;; esac
+        request="$request$key $a${rest:+ $rest}$NL"
         ;;
     esac
   done
   check_tag
   have setsid || fail no_setsid "setsid is not on the host"
   admit
+  # A late script of the way forward, after the host has judged by itself. What has begun is answered all the same.
+  if [ ! -f "$D/job" ] && [ ! -f "$D/status" ] && [ "$kind" != pull ]; then
+    need_restore
+    if { [ "$kind" = apply ] || { [ "$kind" = quiesce ] && [ "$back" != yes ]; }; } && judged; then
+      fail "$JUDGED" "the host has judged by itself: it is $R_STATE"
+    fi
+  fi
   if [ ! -d "$D" ]; then
     if [ -n "$text" ]; then keep_text; fi
     N=$S/ops/$OPERATION/.new

@@ -1,0 +1,143 @@
+//! The armed restore, from the controller's side: told before the first change, disarmed after the commit.
+
+use std::time::Duration;
+
+use super::failure::{fails, from_host};
+use super::patience::passes;
+use super::perform::Performer;
+use crate::host::{ApplyJob, ApplyService, ArmRequest, FileText, HostError, Job};
+use crate::journal::{Evidence, Failure, FailureClass};
+use crate::model::{InstanceId, RestoreState};
+use crate::plan::{Action, ApplyImages, ArmRestore};
+
+impl Performer<'_> {
+    /// Tells the host what to go back to. A host without systemd cannot look after itself: that is said, and
+    /// is no reason to leave it at an old version for ever.
+    pub(super) async fn arm(&self, on: &InstanceId, arm: &ArmRestore) -> Result<Evidence, Failure> {
+        let limits = &self.world.limits;
+        let ask = ArmRequest {
+            restore: apply_job(
+                &arm.restore,
+                &self.targets(&arm.restore)?,
+                kept(&arm.restore),
+            ),
+            green: arm.green.clone(),
+            grace_s: seconds(limits.restore.as_secs()),
+            stable_s: seconds(self.plan.stable_ms() / 1000),
+        };
+        let tag = self.tag();
+        let until = self.deadline(limits.answer);
+        loop {
+            match self.world.host.arm(on, &tag, &ask).await {
+                Ok(RestoreState::Armed { .. }) => return Ok(Evidence::default()),
+                Ok(other) => {
+                    let message = format!("the host says {}, expected armed", other.as_str());
+                    return Err(fails("not_armed", message));
+                }
+                Err(HostError::Script { code, message, .. }) if code == "no_systemd" => {
+                    let warning = format!(
+                        "the host cannot go back by itself if this program falls silent: {message}"
+                    );
+                    return Ok(Evidence {
+                        warnings: vec![warning],
+                        ..Evidence::default()
+                    });
+                }
+                Err(error) => {
+                    self.wait_out(on, "the host cannot be armed", &error, until)
+                        .await?;
+                }
+            }
+        }
+    }
+
+    /// Disarms. After the commit, and behind an undo, nothing depends on it: what fails only warns, and an
+    /// armed host that finds all green disarms itself.
+    pub(super) async fn commit(&self, on: &InstanceId) -> Result<Evidence, Failure> {
+        let tag = self.tag();
+        let until = self.deadline(self.world.limits.answer);
+        let failure = loop {
+            let error = match self.world.host.commit(on, &tag).await {
+                Ok(_) => return Ok(Evidence::default()),
+                Err(error) => error,
+            };
+            if !passes(&error) || self.world.clock.now() >= until {
+                break from_host("the host cannot be disarmed", &error);
+            }
+            if let Err(failure) = self
+                .wait_out(on, "the host cannot be disarmed", &error, until)
+                .await
+            {
+                break failure;
+            }
+        };
+        if failure.class == FailureClass::Pauses {
+            return Err(failure);
+        }
+        let warning = format!(
+            "{}; it disarms itself when it finds all green",
+            failure.message
+        );
+        Ok(Evidence {
+            warnings: vec![warning],
+            ..Evidence::default()
+        })
+    }
+
+    /// A job on the containers. A host that judged by itself that all is green, while this program was silent
+    /// and had changed nothing there, is armed again first.
+    pub(super) async fn guarded_job(
+        &self,
+        on: &InstanceId,
+        step: &'static str,
+        job: &Job,
+        limit: Duration,
+    ) -> Result<(), Failure> {
+        let refused = match self.job(on, step, job, limit).await {
+            Err(failure) if failure.code == HOST_COMMITTED && self.forward => failure,
+            ended => return ended,
+        };
+        let arm = self.plan.steps.iter().find_map(|s| match &s.action {
+            Action::ArmRestore(arm) if s.on == *on => Some(arm),
+            _ => None,
+        });
+        self.arm(on, arm.ok_or(refused)?).await?;
+        self.job(on, step, job, limit).await
+    }
+}
+
+/// The host's word for: it has judged by itself that it stays as it is.
+const HOST_COMMITTED: &str = "host_committed";
+
+fn seconds(s: u64) -> u32 {
+    u32::try_from(s).unwrap_or(u32::MAX).max(1)
+}
+
+/// The text of a way back: the copy that the host kept, or the file as it stays.
+pub(super) fn kept(apply: &ApplyImages) -> FileText {
+    if apply.keeps_file() {
+        FileText::Keep
+    } else {
+        FileText::Kept
+    }
+}
+
+/// What the host is asked to do.
+pub(super) fn apply_job(
+    apply: &ApplyImages,
+    services: &[ApplyService],
+    text: FileText,
+) -> ApplyJob {
+    ApplyJob {
+        project: apply.project.clone(),
+        file: apply.file.clone(),
+        env_files: apply.env_files.clone(),
+        text,
+        from_sha256: apply.from_sha256.clone(),
+        to_sha256: apply.to_sha256.clone(),
+        tags: apply.tags.clone(),
+        services: services.to_vec(),
+        policies: apply.policies.clone(),
+        start: apply.start,
+    }
+}
