@@ -21,6 +21,7 @@ mod rollback;
 mod run;
 mod sandbox;
 mod status;
+mod unlock;
 mod update;
 mod usage;
 mod value;
@@ -42,6 +43,7 @@ pub use sandbox::{
     SandboxRequest,
 };
 pub use status::StatusArgs;
+pub use unlock::UnlockArgs;
 pub use update::{AskArgs, UpdateArgs};
 
 /// Change a running cloud instance in place, and never strand it.
@@ -88,6 +90,7 @@ pub enum Command {
     Status(StatusArgs),
     Inspect(InspectArgs),
     History(HistoryArgs),
+    Unlock(UnlockArgs),
     Sandbox(SandboxArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),

@@ -11,7 +11,7 @@ use crate::cloud::aws::{self, Aws, ConnectOptions};
 use crate::cloud::{Clock, SystemClock};
 use crate::host::{ChannelLimits, RunCommandHost};
 use crate::model::{Deployment, DeploymentName, GateSettings};
-use crate::orchestrator::{Limits, World};
+use crate::orchestrator::{Limits, Unguarded, World};
 use crate::plan::Pace;
 use crate::report::{CommandError, FaultView, InstanceView, SandboxData, Silent};
 use crate::sandbox::connector::http_client;
@@ -161,6 +161,8 @@ pub async fn build(app: &App, region: Option<&str>) -> Result<World, CommandErro
     Ok(World {
         ec2: aws.ec2,
         efs: aws.efs,
+        parameters: aws.parameters,
+        guard: Arc::new(Unguarded),
         host: Arc::new(RunCommandHost::new(aws.agent, Arc::clone(&clock), channel)),
         clock,
         listener: Arc::new(Silent),

@@ -34,6 +34,8 @@ pub enum CloudErrorKind {
     Capacity,
     /// The instance is not in a state that allows the call.
     WrongState,
+    /// The call was not sent: our lock is lost, and somebody else may act. Write nothing any more.
+    LockLost,
     /// A read that is not yet consistent with an earlier write; may pass within seconds.
     Inconsistent,
     /// Anything else.
@@ -45,7 +47,7 @@ impl CloudError {
     pub fn stops_everything(&self) -> bool {
         matches!(
             self.kind,
-            CloudErrorKind::Credentials | CloudErrorKind::Unreachable
+            CloudErrorKind::Credentials | CloudErrorKind::Unreachable | CloudErrorKind::LockLost
         )
     }
 }

@@ -12,7 +12,7 @@ pub mod wait;
 pub use clock::{Clock, SystemClock};
 pub use error::{CloudError, CloudErrorKind};
 pub use ports::{
-    Agent, AgentPing, CommandId, CommandRequest, CommandResult, CommandStatus, Ec2, Efs,
-    StatusChecks,
+    Agent, AgentPing, CommandId, CommandRequest, CommandResult, CommandStatus, Ec2, Efs, Parameter,
+    Parameters, StatusChecks,
 };
 pub use wait::{Deadline, WaitError};

@@ -80,6 +80,33 @@ pub trait Agent: Send + Sync {
     ) -> Result<Option<CommandResult>, CloudError>;
 }
 
+/// Systems Manager's Parameter Store, as far as a lock needs it.
+#[async_trait]
+pub trait Parameters: Send + Sync {
+    /// `PutParameter` without `Overwrite`: of two creators of one name exactly one is told `true`. `false`:
+    /// the name is taken, or was deleted less than 30 s ago; or an earlier try of this very call arrived and
+    /// its answer was lost.
+    async fn create(&self, name: &str, value: &str) -> Result<bool, CloudError>;
+
+    /// `PutParameter` with `Overwrite`, of a parameter that is there. One that is gone is not made again.
+    async fn overwrite(&self, name: &str, value: &str) -> Result<(), CloudError>;
+
+    /// `GetParametersByPath`, every page: those directly below this path.
+    async fn by_path(&self, path: &str) -> Result<Vec<Parameter>, CloudError>;
+
+    /// `DeleteParameter`. Fine where there is none.
+    async fn delete(&self, name: &str) -> Result<(), CloudError>;
+}
+
+/// A parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its whole name.
+    pub name: String,
+    /// Its text.
+    pub value: String,
+}
+
 /// The id of a Run Command command.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CommandId(pub String);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::entry::{Entry, Failure, Line};
 use super::next::{Next, next};
-use crate::model::{OperationId, Outcome, Purpose, SnapshotId, Timestamp};
+use crate::model::{OperationId, Outcome, SnapshotId, Timestamp};
 use crate::plan::{Action, Plan, StackState};
 use crate::report::{ChangeData, StateData, StepData, StepStatus, Verified};
 
@@ -85,10 +85,7 @@ impl<'j> Summary<'j> {
 
     /// `update` or `rollback`.
     pub fn kind(&self) -> &'static str {
-        match self.plan.purpose {
-            Purpose::Update => "update",
-            Purpose::Rollback { .. } => "rollback",
-        }
+        self.plan.purpose.name()
     }
 
     /// Whether what was asked for is so.

@@ -46,6 +46,16 @@ pub enum Purpose {
     },
 }
 
+impl Purpose {
+    /// The command that asks for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Update => "update",
+            Self::Rollback { .. } => "rollback",
+        }
+    }
+}
+
 /// How long the health gate waits and holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GateSettings {

@@ -43,10 +43,14 @@ pub struct Operation<'w> {
 }
 
 impl Operation<'_> {
-    /// Goes on until nothing comes next. The outcome `paused` or `stuck` leaves the operation open.
+    /// Goes on until nothing comes next. The outcome `paused` or `stuck` leaves the operation open; `locked`
+    /// says that somebody took over, and nothing may be written any more.
     pub async fn drive(&mut self, plan: &Plan) -> Outcome {
         let mut said_undo = false;
         loop {
+            if self.world.guard.before_entry().await.is_err() {
+                return Outcome::Locked;
+            }
             let entries = self.lines.iter().map(|l| &l.entry);
             let (step, phase, number, of) = match next(plan, entries) {
                 Next::Finished(outcome) => return outcome,
@@ -85,7 +89,10 @@ impl Operation<'_> {
                 return Outcome::Paused;
             }
             if self.one(plan, step, phase, number, of).await.is_err() {
-                return Outcome::Paused;
+                return match self.world.guard.lost() {
+                    Some(_) => Outcome::Locked,
+                    None => Outcome::Paused,
+                };
             }
         }
     }
@@ -118,6 +125,7 @@ impl Operation<'_> {
         });
         let result = self.performer(plan, place).perform(step).await;
         let (entry, status, message) = self.judge(plan, step, place, result);
+        self.world.guard.before_entry().await?;
         self.append(entry)?;
         let seconds =
             (self.world.clock.now().as_millisecond() - began.as_millisecond()) as f64 / 1000.0;

@@ -2,14 +2,15 @@
 
 use super::drive::{Operation, Recorder};
 use super::finish;
+use super::hold::{Hold, NoHold};
 use super::prepare::{Ended, Ready, decide, look, refusal, unfinished};
 use super::world::World;
 use crate::journal::{Entry, Failure, JOURNAL_SCHEMA, Journal, Line, RESERVE_BYTES};
-use crate::model::{DeploymentName, OperationId, Purpose};
+use crate::model::{OperationId, Outcome};
 use crate::plan::{Check, Decision, Plan};
 use crate::report::{ChangeData, CommandError, EventKind, PlanData};
 use crate::snapshot::Snapshot;
-use crate::state::{Holder, Lock, LockError, StateDir, new_id};
+use crate::state::{StateDir, new_id};
 
 /// Makes it happen: under the lock, looks again, and goes on only if the same plan comes out.
 pub async fn execute(world: &World, ready: Ready) -> Ended {
@@ -29,18 +30,28 @@ async fn run(world: &World, ready: Ready) -> Result<Ended, CommandError> {
     let random = (world.random)();
     let operation = OperationId::new(new_id(world.clock.now(), random))
         .map_err(|e| CommandError::failed("internal", e.to_string()))?;
-    let reason = match ready.plan.purpose {
-        Purpose::Update => "update",
-        Purpose::Rollback { .. } => "rollback",
+    let reason = ready.plan.purpose.name();
+    let hold = match Hold::take(world, &state, name, &operation, reason).await {
+        Ok(hold) => hold,
+        Err(NoHold::Error(error)) => return Err(error),
+        Err(NoHold::Refused(check)) => return Ok(refused(vec![check])),
     };
-    let lock = lock(world, &state, name, &operation, reason)?;
-    if let Some(check) = unfinished(&state, name)? {
-        let error = refusal(std::slice::from_ref(&check));
-        let data = ChangeData {
-            plan: Some(PlanData::new(None, vec![check])),
-            ..ChangeData::default()
-        };
-        return Ok(Ended::refused(data, error));
+    let world = hold.world(world);
+    let ended = under(&world, &hold, &state, ready, operation).await;
+    hold.end(ended).await
+}
+
+/// Under the lock.
+async fn under(
+    world: &World,
+    hold: &Hold,
+    state: &StateDir,
+    ready: Ready,
+    operation: OperationId,
+) -> Result<Ended, CommandError> {
+    let name = &ready.deployment.name;
+    if let Some(check) = unfinished(state, name)? {
+        return Ok(refused(vec![check]));
     }
     // What was true while the question was open may not be true any more.
     let observed = match look(world, &ready.deployment, &ready.desired).await? {
@@ -60,21 +71,16 @@ async fn run(world: &World, ready: Ready) -> Result<Ended, CommandError> {
         Ok(Decision::Change { plan, .. }) if same(&ready.plan, &plan) => plan,
         Ok(Decision::Change { plan, .. }) => return Ok(moved(&ready.plan, Some(&plan), vec![])),
         Ok(Decision::Unchanged { checks }) => return Ok(moved(&ready.plan, None, checks)),
-        Err(checks) => {
-            let error = refusal(&checks);
-            let data = ChangeData {
-                plan: Some(PlanData::new(None, checks)),
-                ..ChangeData::default()
-            };
-            return Ok(Ended::refused(data, error));
-        }
+        Err(checks) => return Ok(refused(checks)),
     };
+    // The plan took its time: whoever lost the lock meanwhile opens no journal.
+    still_ours(world).await?;
     let opened = Line {
         at: world.clock.now(),
         entry: Entry::Opened {
             schema: JOURNAL_SCHEMA.into(),
             operation: operation.clone(),
-            fence: lock.fence,
+            fence: hold.fence(),
             version: env!("CARGO_PKG_VERSION").into(),
             plan: plan.clone(),
         },
@@ -85,7 +91,7 @@ async fn run(world: &World, ready: Ready) -> Result<Ended, CommandError> {
         world,
         deployment: &ready.deployment,
         id: operation,
-        fence: lock.fence,
+        fence: hold.fence(),
         lines: vec![opened],
         recorder: &mut journal,
         snapshot: Some(Snapshot::of(
@@ -98,34 +104,28 @@ async fn run(world: &World, ready: Ready) -> Result<Ended, CommandError> {
         changes: plan.changes.clone(),
         steps: plan.steps.len(),
     });
-    let outcome = op.drive(&plan).await;
-    Ok(finish::finish(&state, op, &plan, outcome))
+    let outcome = match hold.begin(&mut op, &plan).await {
+        Ok(()) => op.drive(&plan).await,
+        Err(outcome) => outcome,
+    };
+    Ok(finish::finish(state, op, &plan, outcome))
 }
 
-pub(super) fn lock(
-    world: &World,
-    state: &StateDir,
-    name: &DeploymentName,
-    operation: &OperationId,
-    reason: &str,
-) -> Result<Lock, CommandError> {
-    let holder = Holder {
-        user: world.owner.0.clone(),
-        host: world.owner.1.clone(),
-        pid: std::process::id(),
-        operation: Some(operation.clone()),
-        reason: reason.to_owned(),
-        since: world.clock.now(),
+/// # Errors
+/// Somebody took over.
+pub(super) async fn still_ours(world: &World) -> Result<(), CommandError> {
+    let asked = world.guard.before_entry().await;
+    asked.map_err(|f| CommandError::new(Outcome::Locked, &f.code, f.message))
+}
+
+/// Checks said no.
+fn refused(checks: Vec<Check>) -> Ended {
+    let error = refusal(&checks);
+    let data = ChangeData {
+        plan: Some(PlanData::new(None, checks)),
+        ..ChangeData::default()
     };
-    match Lock::acquire(state, name, &holder) {
-        Ok(mut lock) => {
-            // A lost state folder must not begin at 1 again: the host has seen more. Seconds only go up.
-            lock.raise(u64::try_from(world.clock.now().as_second()).unwrap_or(0))?;
-            Ok(lock)
-        }
-        Err(LockError::State(error)) => Err(error.into()),
-        Err(held) => Err(CommandError::locked(held.to_string())),
-    }
+    Ended::refused(data, error)
 }
 
 /// Somebody changed something between the plan and the lock.

@@ -45,13 +45,17 @@ fn own_snapshot(plan: &Plan) -> Option<SnapshotId> {
     })
 }
 
-/// Writes the last line (unless the operation stays open), tidies up, and reports.
+/// Writes the last line (unless the operation stays open), tidies up, and reports. `locked`: writes nothing.
 pub(super) fn finish(
     state: &StateDir,
     mut op: Operation<'_>,
     plan: &Plan,
     outcome: Outcome,
 ) -> Ended {
+    if outcome == Outcome::Locked {
+        let message = op.world.guard.lost().unwrap_or_default();
+        return lost(&op, message);
+    }
     let name = &op.deployment.name;
     let mut warnings = Vec::new();
     let closes = !matches!(outcome, Outcome::Paused | Outcome::Stuck);
@@ -104,6 +108,34 @@ pub(super) fn finish(
         outcome,
         data: Box::new(data),
         error,
+    }
+}
+
+/// The end of an operation that somebody took over: nothing is written, and the report says what is known.
+fn lost(op: &Operation<'_>, message: String) -> Ended {
+    let outcome = Outcome::Locked;
+    let name = &op.deployment.name;
+    op.emit(EventKind::OperationFinished { outcome });
+    let error = ErrorDocument {
+        code: "lock_lost".into(),
+        message: format!("{message}; nothing more was done or written from here"),
+        causes: vec![],
+        help: vec![
+            format!("geusemaker status {name}    what is where now"),
+            format!(
+                "geusemaker resume {name}    goes on with {}, once it is free and if it was not given up",
+                op.id
+            ),
+        ],
+    };
+    Ended {
+        outcome,
+        data: Box::new(
+            Summary::of(&op.lines)
+                .map(|s| s.change_data())
+                .unwrap_or_default(),
+        ),
+        error: Some(error),
     }
 }
 

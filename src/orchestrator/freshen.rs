@@ -3,7 +3,7 @@
 //! Only then the answer decides anything: a reference that is new to the file is a change in any case, and is
 //! pulled as a step of the plan. A pulled image is residue, and no change of the stack.
 
-use super::execute::lock;
+use super::hold::Hold;
 use super::jobs::pull_alone;
 use super::observe::{Ask, observe};
 use super::world::World;
@@ -50,10 +50,10 @@ pub(super) async fn freshen(
     }
     let id = OperationId::new(new_id(world.clock.now(), (world.random)()))
         .map_err(|e| CommandError::failed("internal", e.to_string()))?;
-    let lock = lock(world, state, &deployment.name, &id, "update")?;
+    let hold = Hold::take(world, state, &deployment.name, &id, "update").await?;
     for (seq, reference) in (1..).zip(stale) {
         let tag = crate::host::Tag {
-            fence: lock.fence,
+            fence: hold.fence(),
             seq,
             operation: id.clone(),
         };
@@ -62,6 +62,7 @@ pub(super) async fn freshen(
             tracing::warn!(%reference, why = failure.message, "the registry could not be asked");
         }
     }
+    hold.release().await;
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::finish;
 use super::freshen::freshen;
+use super::hold::elsewhere;
 use super::observe::{Ask, ObserveError, observe};
 use super::world::World;
 use crate::journal::Summary;
@@ -69,6 +70,9 @@ pub async fn prepare_update(
     request: &UpdateRequest,
 ) -> Result<Prepared, CommandError> {
     let (state, deployment) = open(world, &request.deployment)?;
+    if let Some(refusal) = elsewhere(world, &state, &deployment.name).await? {
+        return Ok(refuse(None, vec![refusal]));
+    }
     let images = request
         .images
         .iter()
@@ -107,6 +111,9 @@ pub async fn prepare_rollback(
     let (state, deployment) = open(world, &request.deployment)?;
     // Before the target is looked for: an unfinished operation, or one that cannot be read, is not passed over.
     if let Some(refusal) = unfinished(&state, &deployment.name)? {
+        return Ok(refuse(None, vec![refusal]));
+    }
+    if let Some(refusal) = elsewhere(world, &state, &deployment.name).await? {
         return Ok(refuse(None, vec![refusal]));
     }
     let (snapshot, redo) = target(&state, request)?;

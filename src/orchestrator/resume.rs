@@ -1,18 +1,22 @@
 //! `resume`: on with an unfinished operation, or back, or closed on what is.
 
 use super::drive::Operation;
-use super::execute::lock;
+use super::execute::still_ours;
 use super::finish;
+use super::hold::{Hold, NoHold, elsewhere};
 use super::observe::{Ask, ObserveError, observe};
 use super::prepare::{Ended, open, refusal};
 use super::read_back::verified;
 use super::world::World;
 use crate::host::Tag;
 use crate::journal::{Entry, Journal, Line, Recheck, Seen, changed, committed, pulled, recheck};
-use crate::model::{DeploymentName, ImageRef, Observed, Outcome, RestoreState};
+use crate::model::{
+    Deployment, DeploymentName, ImageRef, Observed, OperationId, Outcome, RestoreState,
+};
 use crate::plan::{Check, Plan, StackState};
 use crate::report::{ChangeData, CommandError, EventKind, PlanData};
 use crate::snapshot::Snapshot;
+use crate::state::StateDir;
 
 /// Which way an unfinished operation is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,20 +35,41 @@ pub enum Way {
 /// When it cannot be known, or another process holds the lock.
 pub async fn resume(world: &World, name: &DeploymentName, way: Way) -> Result<Ended, CommandError> {
     let (state, deployment) = open(world, name)?;
-    let nothing = || Ended {
+    let Some(open) = state.open_operation(name)? else {
+        return match elsewhere(world, &state, name).await? {
+            None => Ok(nothing()),
+            Some(check) => Err(NoHold::Refused(check).into()),
+        };
+    };
+    let hold = Hold::take(world, &state, name, &open.id, "resume").await?;
+    let world = hold.world(world);
+    let ended = under(&world, &hold, &state, &deployment, open.id, way).await;
+    hold.end(ended).await
+}
+
+fn nothing() -> Ended {
+    Ended {
         outcome: Outcome::Unchanged,
         data: Box::new(ChangeData {
             success: true,
             ..ChangeData::default()
         }),
         error: None,
-    };
-    let Some(open) = state.open_operation(name)? else {
-        return Ok(nothing());
-    };
-    let lock = lock(world, &state, name, &open.id, "resume")?;
+    }
+}
+
+/// Under the lock.
+async fn under(
+    world: &World,
+    hold: &Hold,
+    state: &StateDir,
+    deployment: &Deployment,
+    id: OperationId,
+    way: Way,
+) -> Result<Ended, CommandError> {
+    let name = &deployment.name;
     // Another process may have ended it, up to the moment of the lock.
-    let (mut journal, lines) = Journal::open(&state.journal_file(name, &open.id))?;
+    let (mut journal, lines) = Journal::open(&state.journal_file(name, &id))?;
     if lines
         .iter()
         .any(|l| matches!(l.entry, Entry::Closed { .. }))
@@ -56,30 +81,33 @@ pub async fn resume(world: &World, name: &DeploymentName, way: Way) -> Result<En
         ..
     }) = lines.first()
     else {
-        let message = format!("the journal of operation {} has no plan", open.id);
+        let message = format!("the journal of operation {id} has no plan");
         return Err(CommandError::failed("state_damaged", message));
     };
     let plan = (**plan).clone();
     let mut op = Operation {
         world,
-        deployment: &deployment,
-        id: open.id,
-        fence: lock.fence,
+        deployment,
+        id,
+        fence: hold.fence(),
         lines,
         recorder: &mut journal,
         snapshot: None,
     };
     match take_up(&mut op, &plan, way).await? {
         TakenUp::Drifted(drift) => return Ok(drifted(&plan, drift)),
-        TakenUp::Accepted => return Ok(finish::finish(&state, op, &plan, Outcome::Done)),
+        TakenUp::Accepted => return Ok(finish::finish(state, op, &plan, Outcome::Done)),
         TakenUp::Goes => {}
     }
     op.emit(EventKind::OperationStarted {
         changes: plan.changes.clone(),
         steps: plan.steps.len(),
     });
-    let outcome = op.drive(&plan).await;
-    Ok(finish::finish(&state, op, &plan, outcome))
+    let outcome = match hold.begin(&mut op, &plan).await {
+        Ok(()) => op.drive(&plan).await,
+        Err(outcome) => outcome,
+    };
+    Ok(finish::finish(state, op, &plan, outcome))
 }
 
 /// What came of looking before anything is begun.
@@ -110,7 +138,8 @@ pub async fn take_up(
         Entry::Observed {
             seen: Box::new(seen.clone()),
         },
-    )?;
+    )
+    .await?;
     if way == Way::Accept {
         accept(op, plan, &observed, &seen).await?;
         return Ok(TakenUp::Accepted);
@@ -144,11 +173,12 @@ pub async fn take_up(
         redo: check.redo,
         notes,
     };
-    append(op, resumed)?;
+    append(op, resumed).await?;
     Ok(TakenUp::Goes)
 }
 
-fn append(op: &mut Operation<'_>, entry: Entry) -> Result<(), CommandError> {
+async fn append(op: &mut Operation<'_>, entry: Entry) -> Result<(), CommandError> {
+    still_ours(op.world).await?;
     op.append(entry)
         .map_err(|f| CommandError::failed(&f.code, f.message))
 }
@@ -267,6 +297,7 @@ async fn accept(
             verified: Some(verified),
         },
     )
+    .await
 }
 
 /// What is not as in this state, one line each.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::cloud::{Clock, Ec2, Efs};
+use super::hold::Guard;
+use crate::cloud::{Clock, Ec2, Efs, Parameters};
 use crate::host::Host;
 use crate::instance::Settings;
 use crate::model::GateSettings;
@@ -19,6 +20,10 @@ pub struct World {
     pub ec2: Arc<dyn Ec2>,
     /// EFS.
     pub efs: Arc<dyn Efs>,
+    /// Parameter Store, for the lease.
+    pub parameters: Arc<dyn Parameters>,
+    /// Whether whoever acts may still do so; [`super::Unguarded`] until a lock is taken.
+    pub guard: Arc<dyn Guard>,
     /// The hosts.
     pub host: Arc<dyn Host>,
     /// The clock.
@@ -73,6 +78,8 @@ pub struct Limits {
     pub checks: Duration,
     /// Each probe of the file system, on the host.
     pub mount_probe: Duration,
+    /// Once the heartbeat of the lease stood still for so long, it has run out.
+    pub lease: Duration,
     /// How long an armed host waits for a silent controller before it judges by itself. Longer than any
     /// silence of a controller that lives: it looks or polls every few seconds.
     pub restore: Duration,
@@ -117,6 +124,7 @@ impl Limits {
         apply: Duration::from_secs(10 * 60),
         checks: Duration::from_secs(5 * 60),
         mount_probe: Duration::from_secs(8),
+        lease: Duration::from_secs(15),
         restore: Duration::from_secs(10 * 60),
     };
 
@@ -125,6 +133,7 @@ impl Limits {
     pub const FAST: Self = Self {
         poll: Duration::from_millis(20),
         mount_probe: Duration::from_secs(2),
+        lease: Duration::from_secs(2),
         answer: Duration::from_secs(10),
         start_again: Duration::from_secs(1),
         retry: Duration::from_secs(5),

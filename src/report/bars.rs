@@ -86,6 +86,7 @@ impl Listener for Bars {
                 self.above(ink, mark, &line);
             }
             EventKind::Warning { message } => self.above(Ink::Yellow, "!", message),
+            EventKind::Waiting { message } => self.above(Ink::Yellow, "…", message),
             EventKind::UndoStarted { reason } => {
                 self.above(
                     Ink::Yellow,

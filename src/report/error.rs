@@ -120,6 +120,7 @@ pub fn cloud_code(error: &CloudError) -> &'static str {
         (_, CloudErrorKind::Throttled) => "throttled",
         (_, CloudErrorKind::NotFound) => "not_found",
         (_, CloudErrorKind::WrongState) => "wrong_state",
+        (_, CloudErrorKind::LockLost) => "lock_lost",
         (_, CloudErrorKind::Inconsistent) => "inconsistent",
         (_, CloudErrorKind::Other) => "cloud_error",
     }
@@ -140,6 +141,7 @@ impl From<&CloudError> for ErrorDocument {
             CloudErrorKind::WrongState => {
                 format!("the state of the instance does not allow {call}")
             }
+            CloudErrorKind::LockLost => format!("{call} was not sent: the lock is lost"),
             CloudErrorKind::Inconsistent => format!("AWS still sees an older state in {call}"),
             CloudErrorKind::Other => format!("AWS did not take {call}"),
         };

@@ -75,6 +75,11 @@ pub enum EventKind {
         /// What.
         message: String,
     },
+    /// Somebody else may hold the deployment; it is being found out.
+    Waiting {
+        /// What is waited for.
+        message: String,
+    },
     /// What was done is being taken back, because of this.
     UndoStarted {
         /// Why.

@@ -199,8 +199,10 @@ const HELP: &[(&str, &[&str])] = &[
         &["wait until it has ended; see how far it is: {program} status {name}"],
     ),
     (
-        "locked_elsewhere",
-        &["it was begun on another machine: finish it there, or wait until it has ended"],
+        "lease_damaged",
+        &[
+            "a newer geusemaker may have written it: use that version; or break it: {program} unlock {name} --force",
+        ],
     ),
     (
         "lock_lost",
@@ -393,6 +395,7 @@ mod tests {
             NotFound,
             Capacity,
             WrongState,
+            LockLost,
             Inconsistent,
             Other,
         ] {

@@ -79,13 +79,16 @@ impl OperationLog {
         }
     }
 
-    /// The folder is the journal's and is there already; without it there is no log.
+    /// The folder is the journal's. Before there is one, what is said is kept; so it is without a log.
     fn open(&self, event: &Event) {
-        let path = self
+        let folder = self
             .deployment_dir
             .join("operations")
-            .join(event.operation_id.as_str())
-            .join("log");
+            .join(event.operation_id.as_str());
+        if matches!(event.kind, EventKind::Waiting { .. }) && !folder.is_dir() {
+            return;
+        }
+        let path = folder.join("log");
         let file = fs_err::OpenOptions::new()
             .create(true)
             .append(true)

@@ -81,6 +81,7 @@ pub(super) fn line(kind: &EventKind) -> Option<String> {
             )
         }
         EventKind::Warning { message } => format!("warning: {message}"),
+        EventKind::Waiting { message } => message.clone(),
         EventKind::UndoStarted { reason } => format!("taking back what was done: {reason}"),
     })
 }

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::help;
 use super::result::{ChangeData, CommandResult, ErrorDocument, PlanData, RESULT_SCHEMA};
-use super::views::{AdoptData, HistoryData, InspectData, ListData, SandboxData, StatusData};
+use super::views::{
+    AdoptData, HistoryData, InspectData, ListData, SandboxData, StatusData, UnlockData,
+};
 use super::{CommandError, Ink, Paper, escape, text};
 use crate::model::{DeploymentName, Outcome};
 use crate::plan::Plan;
@@ -47,8 +49,9 @@ impl Words {
 }
 
 /// The commands that a next step names.
-const COMMANDS: [&str; 9] = [
-    "update", "rollback", "resume", "adopt", "list", "status", "inspect", "history", "sandbox",
+const COMMANDS: [&str; 10] = [
+    "update", "rollback", "resume", "adopt", "list", "status", "inspect", "history", "unlock",
+    "sandbox",
 ];
 
 impl Default for Words {
@@ -118,6 +121,8 @@ pub enum Body {
     Inspect(Box<InspectData>),
     /// `adopt`.
     Adopt(Box<AdoptData>),
+    /// `unlock`.
+    Unlock(Box<UnlockData>),
     /// `sandbox …`.
     Sandbox {
         /// The document.
@@ -267,6 +272,7 @@ impl Reply {
             Body::History(data) => value(serde_json::to_value(data)),
             Body::Inspect(data) => value(serde_json::to_value(data)),
             Body::Adopt(data) => value(serde_json::to_value(data)),
+            Body::Unlock(data) => value(serde_json::to_value(data)),
             Body::Sandbox { data, .. } => value(serde_json::to_value(data)),
             Body::Raw { key, text } => json!({ *key: text }),
             Body::Value(data) => (**data).clone(),

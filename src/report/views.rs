@@ -12,6 +12,7 @@ use crate::model::{
 use super::result::{ErrorDocument, StepData};
 use crate::sandbox::fault::Fault;
 use crate::sandbox::latency::Latency;
+use crate::state::lease::OpenElsewhere;
 
 /// `data` of `list`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -209,6 +210,42 @@ pub struct AdoptData {
     pub mount_point: Option<String>,
     /// Its services.
     pub services: Vec<ServiceView>,
+}
+
+/// `data` of `unlock`: who held the deployment, and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct UnlockData {
+    /// Who held it when it was looked at.
+    pub holders: Vec<HolderView>,
+    /// Whether anything was released or broken.
+    pub released: bool,
+    /// The fencing number from which on the host accepts scripts; None where nothing was released.
+    pub fence: Option<u64>,
+    /// The operation that is open, and on which machine its journal is.
+    pub open_operation: Option<OpenElsewhere>,
+    /// The operation that was given up with `--force`.
+    pub given_up: Option<OpenElsewhere>,
+}
+
+/// Who holds a deployment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HolderView {
+    /// `lock` (of this machine) or `lease` (in the account).
+    pub of: &'static str,
+    /// The user.
+    pub user: String,
+    /// The machine.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// The operation.
+    pub operation: Option<OperationId>,
+    /// What for, e.g. `update`.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Its process runs, or its heartbeat goes on as far as was seen.
+    pub alive: bool,
 }
 
 /// `data` of `sandbox …`: the sandbox and its settings.

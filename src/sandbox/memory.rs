@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use jiff::SignedDuration;
 
 use super::catalog;
-use super::world::{Attribute, AwsError, World};
+use super::world::{Attribute, AwsError, PutParameter, World};
 use crate::cloud::aws::kind_of;
-use crate::cloud::{Clock, CloudError, CloudErrorKind, Ec2, Efs, StatusChecks};
+use crate::cloud::{
+    Clock, CloudError, CloudErrorKind, Ec2, Efs, Parameter, Parameters, StatusChecks,
+};
 use crate::model::{
     FileSystemFacts, FileSystemId, InstanceFacts, InstanceId, InstanceType, Timestamp, TypeFacts,
 };
@@ -43,7 +45,7 @@ impl Clock for VirtualClock {
     }
 }
 
-/// [`Ec2`] and [`Efs`] on a world in memory. Faults strike as they do on the wire.
+/// [`Ec2`], [`Efs`] and [`Parameters`] on a world in memory. Faults strike as they do on the wire.
 #[derive(Clone)]
 pub struct MemoryCloud {
     world: Arc<Mutex<World>>,
@@ -152,6 +154,61 @@ impl Efs for MemoryCloud {
                 Ok(world.file_system(id.as_str())?.facts())
             }),
         )
+    }
+}
+
+impl MemoryCloud {
+    fn put(&self, kind: Option<&str>, name: &str, value: &str) -> Result<u64, CloudError> {
+        let call = "ssm:PutParameter";
+        self.with(call, |world, now| {
+            world.gate(call, &[], false)?;
+            let ask = PutParameter {
+                name: name.into(),
+                kind: kind.map(str::to_owned),
+                value: value.into(),
+                overwrite: kind.is_none(),
+            };
+            world.put_parameter(&ask, now)
+        })
+    }
+}
+
+#[async_trait]
+impl Parameters for MemoryCloud {
+    async fn create(&self, name: &str, value: &str) -> Result<bool, CloudError> {
+        match self.put(Some("String"), name, value) {
+            Ok(_) => Ok(true),
+            Err(e) if e.code.as_deref() == Some("ParameterAlreadyExists") => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn overwrite(&self, name: &str, value: &str) -> Result<(), CloudError> {
+        self.put(None, name, value).map(drop)
+    }
+
+    async fn by_path(&self, path: &str) -> Result<Vec<Parameter>, CloudError> {
+        let call = "ssm:GetParametersByPath";
+        self.with(call, |world, _| {
+            world.gate(call, &[], false)?;
+            let found = world.parameters_by_path(path, false)?;
+            Ok(found
+                .into_iter()
+                .map(|p| Parameter {
+                    name: p.name.clone(),
+                    value: p.value.clone(),
+                })
+                .collect())
+        })
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), CloudError> {
+        let call = "ssm:DeleteParameter";
+        absent(self.with(call, |world, now| {
+            world.gate(call, &[], false)?;
+            world.delete_parameter(name, now)
+        }))
+        .map(drop)
     }
 }
 

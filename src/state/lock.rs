@@ -12,7 +12,7 @@ use std::time::Duration;
 use fs_err::os::unix::fs::OpenOptionsExt;
 use serde::{Deserialize, Serialize};
 
-use super::{StateDir, StateError, make_folder, write_atomically};
+use super::{StateDir, StateError, make_folder, sync_folder, write_atomically};
 use crate::model::{DeploymentName, OperationId, Timestamp, quoted};
 
 /// Who holds a deployment, and why.
@@ -64,6 +64,7 @@ fn by(holder: &Holder) -> String {
 pub struct Lock {
     /// Higher than that of every earlier holder; the host refuses lower ones.
     pub fence: u64,
+    path: PathBuf,
     file: fs_err::File,
     fence_file: PathBuf,
 }
@@ -85,11 +86,52 @@ impl Lock {
     ) -> Result<Self, LockError> {
         let path = state.folder(name).join("lock");
         let file = lock_file(state, name, &path)?;
+        Self::of(state, name, holder, path, file).map_err(LockError::State)
+    }
+
+    /// Takes it from whoever holds it: a new file is put in its place, so that a lock on the old one counts no
+    /// more, and the fence is counted up, which the old holder finds ([`Lock::is_ours`]).
+    ///
+    /// # Errors
+    /// [`StateError`]: files cannot be used.
+    pub fn break_open(
+        state: &StateDir,
+        name: &DeploymentName,
+        holder: &Holder,
+    ) -> Result<Self, StateError> {
+        let folder = state.folder(name);
+        let path = folder.join("lock");
+        make_folder(&folder)?;
+        let failed = |e| StateError::writing(&path, e);
+        // Locked before it has its name: nobody can come between.
+        let temporary = tempfile::Builder::new()
+            .prefix(".new-")
+            .tempfile_in(&folder)
+            .map_err(failed)?;
+        temporary.as_file().try_lock().map_err(|e| match e {
+            TryLockError::Error(e) => failed(e),
+            TryLockError::WouldBlock => failed(std::io::ErrorKind::WouldBlock.into()),
+        })?;
+        let file = temporary.persist(&path).map_err(|e| failed(e.error))?;
+        let file = fs_err::File::from_parts(file, &path);
+        sync_folder(&folder)?;
+        Self::of(state, name, holder, path, file)
+    }
+
+    /// With the file locked: writes down who has it, and counts.
+    fn of(
+        state: &StateDir,
+        name: &DeploymentName,
+        holder: &Holder,
+        path: PathBuf,
+        file: fs_err::File,
+    ) -> Result<Self, StateError> {
         let fence_file = state.folder(name).join("fence");
         let fence = read_fence(&fence_file)? + 1;
         // From here on dropped as a whole: one that fails half way leaves no holder in the file.
         let mut lock = Self {
             fence,
+            path: path.clone(),
             file,
             fence_file,
         };
@@ -102,6 +144,23 @@ impl Lock {
             .map_err(|e| StateError::writing(&path, e))?;
         write_fence(&lock.fence_file, fence)?;
         Ok(lock)
+    }
+
+    /// Whether it still counts: nobody has put another file in its place, nor counted the fence up.
+    ///
+    /// # Errors
+    /// [`StateError`]: the files cannot be read.
+    pub fn is_ours(&self) -> Result<bool, StateError> {
+        let failed = |e| StateError::reading(&self.path, e);
+        let ours = self.file.metadata().map_err(failed)?;
+        match fs_err::metadata(&self.path) {
+            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
+                Ok(read_fence(&self.fence_file)? == self.fence)
+            }
+            Ok(_) => Ok(false),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(failed(e)),
+        }
     }
 
     /// Makes the fence at least this high: for a host that has seen a higher one, because the state folder
@@ -300,6 +359,34 @@ mod tests {
             Err(LockError::Held { .. })
         ));
         drop(second);
+    }
+
+    #[test]
+    fn a_broken_lock_counts_no_more_and_its_holder_finds_out() {
+        let (_root, state, name) = world();
+        let frozen = Lock::acquire(&state, &name, &holder("update")).unwrap();
+        assert!(frozen.is_ours().unwrap());
+        let breaker = Lock::break_open(&state, &name, &holder("unlock")).unwrap();
+        assert_eq!((frozen.fence, breaker.fence), (1, 2));
+        assert!(!frozen.is_ours().unwrap() && breaker.is_ours().unwrap());
+        assert_eq!(Lock::holder(&state, &name).unwrap(), Some(holder("unlock")));
+        drop(breaker);
+        assert!(
+            !frozen.is_ours().unwrap(),
+            "nobody holds it, and it is not ours"
+        );
+        let mut next = Lock::acquire(&state, &name, &holder("rollback")).unwrap();
+        drop(frozen);
+        assert_eq!(
+            Lock::holder(&state, &name).unwrap(),
+            Some(holder("rollback"))
+        );
+        next.raise(9).unwrap();
+        assert!(next.is_ours().unwrap());
+        write_fence(&next.fence_file, 10).unwrap();
+        assert!(!next.is_ours().unwrap(), "somebody counted on");
+        fs_err::remove_dir_all(state.folder(&name)).unwrap();
+        assert!(!next.is_ours().unwrap());
     }
 
     #[test]

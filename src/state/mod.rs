@@ -10,6 +10,7 @@ mod error;
 #[cfg(test)]
 mod format_tests;
 mod id;
+pub mod lease;
 mod lock;
 mod operations;
 

@@ -17,7 +17,7 @@ use geusemaker::model::{
     RestoreState, RollbackRequest, ServiceName, SnapshotId, TypeFacts, UpdateRequest,
 };
 use geusemaker::orchestrator::{
-    Ask, Limits, Operation, Prepared, Recorder, TakenUp, Way, World, execute, observe,
+    Ask, Limits, Operation, Prepared, Recorder, TakenUp, Unguarded, Way, World, execute, observe,
     prepare_rollback, prepare_update, take_up,
 };
 use geusemaker::plan::{Decision, Input, Pace, Plan, SnapshotChoice, toward};
@@ -273,6 +273,8 @@ impl Rig {
         World {
             ec2: faulty.clone(),
             efs: self.memory.cloud(),
+            parameters: self.memory.cloud(),
+            guard: Arc::new(Unguarded),
             host: faulty,
             clock: Arc::new(self.clock.clone()),
             listener: Arc::new(Silent),

@@ -102,7 +102,7 @@ pub(crate) fn kind_of(code: Option<&str>, message: &str, status: u16) -> CloudEr
         | "BandwidthLimitExceeded"
         | "EC2ThrottledException" => Kind::Throttled,
         code if code.starts_with("Throttling") || code.starts_with("Throttled") => Kind::Throttled,
-        "FileSystemNotFound" | "MountTargetNotFound" => Kind::NotFound,
+        "FileSystemNotFound" | "MountTargetNotFound" | "ParameterNotFound" => Kind::NotFound,
         code if code.ends_with(".NotFound") => Kind::NotFound,
         "InsufficientInstanceCapacity"
         | "InsufficientHostCapacity"

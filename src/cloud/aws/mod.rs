@@ -7,12 +7,14 @@
 //! | `ec2` | [`Ec2`], with `facts` for the conversion of replies |
 //! | `efs` | [`Efs`] |
 //! | `ssm` | [`Agent`] |
+//! | `parameters` | [`Parameters`] |
 
 mod config;
 mod ec2;
 mod efs;
 mod errors;
 mod facts;
+mod parameters;
 mod retry;
 mod ssm;
 #[cfg(test)]
@@ -28,9 +30,10 @@ pub use config::{ConfigError, ConnectOptions, connect, in_process};
 pub use ec2::AwsEc2;
 pub use efs::AwsEfs;
 pub(crate) use errors::kind_of;
+pub use parameters::AwsParameters;
 pub use ssm::AwsAgent;
 
-use super::{Agent, Ec2, Efs};
+use super::{Agent, Ec2, Efs, Parameters};
 
 /// All ports, over one configuration.
 #[derive(Clone)]
@@ -41,6 +44,8 @@ pub struct Aws {
     pub efs: Arc<dyn Efs>,
     /// Systems Manager.
     pub agent: Arc<dyn Agent>,
+    /// Parameter Store.
+    pub parameters: Arc<dyn Parameters>,
     /// The region in which all of them work.
     pub region: String,
 }
@@ -56,6 +61,7 @@ impl Aws {
             ec2: Arc::new(AwsEc2::new(config, region.clone())),
             efs: Arc::new(AwsEfs::new(config)),
             agent: Arc::new(AwsAgent::new(config)),
+            parameters: Arc::new(AwsParameters::new(config)),
             region,
         })
     }

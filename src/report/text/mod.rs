@@ -3,6 +3,7 @@
 mod change;
 mod look;
 mod plan;
+mod unlock;
 
 pub use change::headline;
 pub use look::open_operation;
@@ -29,6 +30,7 @@ pub(super) fn reply(reply: &Reply, words: &Words) -> Paper {
         Body::History(data) => look::history(data),
         Body::Inspect(data) => look::inspect(data),
         Body::Adopt(data) => look::adopt(data, words),
+        Body::Unlock(data) => unlock::unlock(reply, data),
         Body::Sandbox { data, only_faults } => look::sandbox(data, *only_faults),
         Body::Raw { text, .. } => {
             // Our own text: a completion script holds tabs, which are no danger but must stay.

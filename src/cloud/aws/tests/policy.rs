@@ -50,6 +50,18 @@ async fn calls() -> (BTreeSet<String>, BTreeSet<String>) {
         agent.send(&on, &script).await.map(drop),
         agent.result(&on, &id).await.map(drop),
         aws.efs.file_system(&efs).await.map(drop),
+        aws.parameters
+            .create("/geusemaker/web/lock/1", "{}")
+            .await
+            .map(drop),
+        aws.parameters
+            .overwrite("/geusemaker/web/lock/1", "{}")
+            .await,
+        aws.parameters
+            .by_path("/geusemaker/web/lock")
+            .await
+            .map(drop),
+        aws.parameters.delete("/geusemaker/web/lock/1").await,
     ];
     reported.extend(failed.into_iter().map(|r| r.unwrap_err().call.to_owned()));
     let mut wire: BTreeSet<String> = sent.calls().into_iter().collect();
@@ -93,7 +105,8 @@ fn what_changes_something_is_bound_to_named_resources() {
             assert!(
                 !changes
                     || resource.contains("/INSTANCE_ID")
-                    || resource.ends_with("/AWS-RunShellScript"),
+                    || resource.ends_with("/AWS-RunShellScript")
+                    || resource.ends_with(":parameter/geusemaker/*"),
                 "{resource}"
             );
         }

@@ -1,0 +1,188 @@
+//! What a lease says, and where it stands.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Process;
+use crate::cloud::{CloudError, Parameter, Parameters};
+use crate::model::{DeploymentName, OperationId, Timestamp, quoted};
+
+/// The schema of the text in a parameter.
+pub const LEASE_SCHEMA: &str = "geusemaker.lease/1";
+
+/// How far a lease is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Its owner has the number, and is still looking whether somebody else has one. It does not count yet.
+    Claimed,
+    /// Its owner holds the deployment.
+    Held,
+    /// It was held, or it broke one that was: whoever has a lower number has lost.
+    Released,
+    /// Its owner gave way. It never counted; only its number is used up.
+    Yielded,
+}
+
+/// The text in a parameter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Lease {
+    /// `geusemaker.lease/1`.
+    pub schema: String,
+    /// Who.
+    #[serde(flatten)]
+    pub owner: Process,
+    /// For which operation.
+    pub operation: OperationId,
+    /// What for, e.g. `update`.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Once its heartbeat stood still for so long, it has run out. In milliseconds.
+    pub lease_ms: u64,
+    /// How far it is.
+    pub phase: Phase,
+    /// Counts the heartbeats.
+    pub beat: u64,
+    /// The operation whose journal is open, and where that journal is.
+    pub open_operation: Option<OpenElsewhere>,
+}
+
+/// An operation that has begun and not ended. Only the machine with its journal can go on with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct OpenElsewhere {
+    /// The operation.
+    pub id: OperationId,
+    /// The machine with the journal.
+    pub host: String,
+    /// Who began it.
+    pub user: String,
+    /// What for, e.g. `update`.
+    pub kind: String,
+    /// When.
+    pub began_at: Timestamp,
+}
+
+impl Lease {
+    /// The time after which it has run out.
+    pub fn length(&self) -> Duration {
+        Duration::from_millis(self.lease_ms)
+    }
+
+    /// Who, for people.
+    pub fn who(&self) -> String {
+        format!(
+            "{} (process {} on {}, user {}) since {}",
+            quoted(&self.reason),
+            self.owner.pid,
+            quoted(&self.owner.host),
+            quoted(&self.owner.user),
+            self.since
+        )
+    }
+
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string(self).expect("strings and numbers")
+    }
+}
+
+impl OpenElsewhere {
+    /// What and where, for people.
+    pub fn what(&self) -> String {
+        format!(
+            "{} {} (begun on {} by {}, {})",
+            quoted(&self.kind),
+            self.id,
+            quoted(&self.host),
+            quoted(&self.user),
+            self.began_at
+        )
+    }
+}
+
+/// A lease with its number. `Err`: a text that this version cannot read, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbered {
+    /// Its number, which is a fencing number.
+    pub number: u64,
+    /// What it says.
+    pub lease: Result<Lease, String>,
+}
+
+/// Every lease of a deployment, lowest number first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leases(pub Vec<Numbered>);
+
+/// The path of a deployment's leases.
+pub fn folder(name: &DeploymentName) -> String {
+    format!("/geusemaker/{name}/lock")
+}
+
+/// The name of one.
+pub(super) fn parameter(name: &DeploymentName, number: u64) -> String {
+    format!("{}/{number:010}", folder(name))
+}
+
+impl Leases {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn look(
+        parameters: &dyn Parameters,
+        name: &DeploymentName,
+    ) -> Result<Self, CloudError> {
+        let mut all: Vec<Numbered> = parameters
+            .by_path(&folder(name))
+            .await?
+            .into_iter()
+            .filter_map(numbered)
+            .collect();
+        all.sort_by_key(|n| n.number);
+        Ok(Self(all))
+    }
+
+    /// The highest number of all, whether it counts or not; 0 where there is none.
+    pub fn highest(&self) -> u64 {
+        self.0.last().map_or(0, |n| n.number)
+    }
+
+    /// The one that counts: the highest that is held or was.
+    pub fn counting(&self) -> Option<(u64, &Lease)> {
+        let counts = |l: &&Lease| matches!(l.phase, Phase::Held | Phase::Released);
+        self.readable().rev().find(|(_, l)| counts(l))
+    }
+
+    /// Those that can be read, lowest number first.
+    pub fn readable(&self) -> impl DoubleEndedIterator<Item = (u64, &Lease)> {
+        self.0
+            .iter()
+            .filter_map(|n| Some((n.number, n.lease.as_ref().ok()?)))
+    }
+
+    /// The newest that cannot be read, unless a readable one counts above it.
+    pub fn damaged(&self) -> Option<(u64, &str)> {
+        let above = self.counting().map_or(0, |(number, _)| number);
+        let newest = self.0.iter().rev().find(|n| n.lease.is_err());
+        let newest = newest.filter(|n| n.number > above)?;
+        Some((newest.number, newest.lease.as_ref().err()?))
+    }
+
+    /// What this one says.
+    pub(super) fn get(&self, number: u64) -> Option<&Lease> {
+        self.readable().find(|(n, _)| *n == number).map(|(_, l)| l)
+    }
+}
+
+/// Names that are no number are none of ours.
+fn numbered(parameter: Parameter) -> Option<Numbered> {
+    let number = parameter.name.rsplit('/').next()?.parse().ok()?;
+    let lease = serde_json::from_str::<Lease>(&parameter.value)
+        .map_err(|e| e.to_string())
+        .and_then(|lease| match lease.schema.as_str() {
+            LEASE_SCHEMA => Ok(lease),
+            other => Err(format!("found schema {}", quoted(other))),
+        });
+    Some(Numbered { number, lease })
+}
