@@ -7,6 +7,7 @@ use super::confirm::Ask;
 use super::env::Env;
 use super::globals::{ColorMode, Globals, ProgressMode, Settings};
 use super::logging;
+use crate::orchestrator::Interrupt;
 use crate::report::{
     Bars, CommandError, Fanout, JsonEvents, Listener, LogSink, OperationLog, OutputFormat, Paper,
     Plain, Printing, Words,
@@ -22,14 +23,16 @@ pub struct App {
     pub ask: Box<dyn Ask>,
     /// `-q`.
     pub quiet: bool,
+    /// The wish to stop.
+    pub interrupt: Arc<Interrupt>,
     color_err: bool,
-    progress: Progress,
-    log: Option<LogSink>,
+    pub(super) progress: Progress,
+    pub(super) log: Option<LogSink>,
 }
 
 /// How progress is shown, once decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
+pub(super) enum Progress {
     Bars,
     Plain,
     Json,
@@ -62,6 +65,7 @@ impl App {
             words: globals.words(),
             ask,
             quiet: globals.quiet,
+            interrupt: Arc::default(),
             color_err: colors(globals.color, env, std::io::stderr().is_terminal()),
             progress: Progress::decide(globals, env, std::io::stderr().is_terminal()),
             log: None,

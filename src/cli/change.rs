@@ -34,10 +34,7 @@ pub(super) async fn go(
     options: &ChangeOptions,
 ) -> Reply {
     match before(app, prepared, command, name, options) {
-        Ok(ready) => {
-            super::interrupt::listen(&world.interrupted);
-            ended(command, name, orchestrator::execute(world, *ready).await)
-        }
+        Ok(ready) => ended(command, name, orchestrator::execute(world, *ready).await),
         Err(reply) => *reply,
     }
 }

@@ -14,6 +14,8 @@ pub struct Env {
     pub no_color: bool,
     /// `TERM` is `dumb`: no bars, no colours.
     pub dumb: bool,
+    /// `AWS_PROFILE`: named where a person is to sign in again.
+    pub aws_profile: Option<String>,
     /// `HOME`: where `.geusemaker` is.
     pub home: Option<PathBuf>,
 }
@@ -27,6 +29,7 @@ impl Env {
             sandbox: get("GEUSEMAKER_SANDBOX"),
             no_color: get("NO_COLOR").is_some(),
             dumb: get("TERM").is_some_and(|term| term == "dumb"),
+            aws_profile: get("AWS_PROFILE").and_then(|name| name.into_string().ok()),
             home: get("HOME").map(PathBuf::from),
         }
     }

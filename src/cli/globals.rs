@@ -88,6 +88,8 @@ pub struct Settings {
     pub region: Option<String>,
     /// `--profile`.
     pub profile: Option<String>,
+    /// `AWS_PROFILE`, for what is said to a person: the SDK reads it by itself.
+    pub profile_of_env: Option<String>,
     /// `--endpoint-url`.
     pub endpoint_url: Option<String>,
 }
@@ -124,6 +126,7 @@ impl Settings {
             sandbox,
             region: globals.region.clone(),
             profile: globals.profile.clone(),
+            profile_of_env: env.aws_profile.clone(),
             endpoint_url: globals.endpoint_url.clone(),
         })
     }

@@ -1,44 +1,147 @@
-//! Ctrl-C and SIGTERM. The first asks the operation to pause where nothing is down; the second leaves at once.
+//! Ctrl-C, SIGTERM and SIGHUP. The first asks the operation to stop where it may, the second leaves at once; a
+//! terminal that goes away stops nothing that was begun.
 
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::model::Outcome;
+use super::App;
+use super::app::Progress;
+use super::run::finish;
+use crate::cloud::{Clock, SystemClock};
+use crate::orchestrator::{Interrupt, Standing};
+use crate::report::{CommandError, EVENT_SCHEMA, Event, EventKind, Printing, Reply};
 
-/// Listens from here on, and says what an interrupt does. The flag is read between two steps.
-pub fn listen(flag: &Arc<AtomicBool>) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        // Without a handler a signal ends the process: the journal is what `resume` goes on from.
+/// Leaving waits so long for what it prints: nobody may be reading.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What was heard.
+enum Heard {
+    /// SIGINT or SIGTERM.
+    Stop,
+    /// SIGHUP.
+    HungUp,
+}
+
+struct Ears {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Ears {
+    /// None: without a handler a signal ends the process, and the journal is what `resume` goes on from.
+    fn open() -> Option<Self> {
+        Some(Self {
+            interrupt: signal(SignalKind::interrupt()).ok()?,
+            terminate: signal(SignalKind::terminate()).ok()?,
+            hang_up: signal(SignalKind::hangup()).ok()?,
+        })
+    }
+
+    async fn next(&mut self) -> Heard {
+        tokio::select! {
+            _ = self.interrupt.recv() => Heard::Stop,
+            _ = self.terminate.recv() => Heard::Stop,
+            _ = self.hang_up.recv() => Heard::HungUp,
+        }
+    }
+}
+
+/// What the listening needs to know.
+struct Voice {
+    interrupt: Arc<Interrupt>,
+    /// No reader of the events prints: what is said goes to stderr by itself.
+    alone: bool,
+    blank: Reply,
+    printing: Printing,
+}
+
+/// Listens from here on. `blank` is the reply that leaving prints.
+pub(super) fn listen(app: &App, blank: &Reply, printing: &Printing) {
+    let Some(mut ears) = Ears::open() else {
         return;
     };
-    let heard = Arc::clone(flag);
+    let voice = Arc::new(Voice {
+        interrupt: Arc::clone(&app.interrupt),
+        alone: app.progress == Progress::None,
+        blank: blank.clone(),
+        printing: printing.clone(),
+    });
     tokio::spawn(async move {
-        let mut first = true;
         loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+            let heard = ears.next().await;
+            let begun = voice.interrupt.has_begun();
+            let again = voice.interrupt.is_asked();
+            let voice = Arc::clone(&voice);
+            // On a thread of its own: nobody may be reading what is said, and the next signal is still heard.
+            match heard {
+                Heard::Stop if again => drop(std::thread::spawn(move || voice.leave())),
+                Heard::HungUp if begun => drop(std::thread::spawn(move || voice.hung_up())),
+                Heard::Stop | Heard::HungUp => {
+                    voice.interrupt.ask();
+                    drop(std::thread::spawn(move || voice.first()));
+                }
             }
-            if !first {
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "interrupted again: leaving at once; `resume` goes on from here"
-                );
-                std::process::exit(i32::from(Outcome::Paused.exit_code()));
-            }
-            first = false;
-            heard.store(true, Ordering::Relaxed);
-            let _ = writeln!(
-                std::io::stderr(),
-                "interrupted: pausing before anything is changed; what has begun goes on to its end, \
-                 where the stack is up (once more leaves at once)"
-            );
         }
     });
+}
+
+impl Voice {
+    /// Before an operation has begun nothing is said here: the command ends with its own words.
+    fn first(&self) {
+        if let Some(standing) = self.interrupt.standing() {
+            self.say(&standing, &standing.first);
+        }
+    }
+
+    fn hung_up(&self) {
+        if let Some(standing) = self.interrupt.standing() {
+            self.say(
+                &standing,
+                "the terminal is gone (SIGHUP): going on; the log of the operation has the rest",
+            );
+        }
+    }
+
+    fn say(&self, standing: &Standing, message: &str) {
+        let message = self.printing.words.say(message);
+        if self.alone {
+            let line = format!("{}\n", crate::report::line(&message));
+            let _ = std::io::stderr().write_all(line.as_bytes());
+        }
+        standing.listener.event(&Event {
+            schema: EVENT_SCHEMA,
+            at: SystemClock.now(),
+            operation_id: standing.operation.clone(),
+            kind: EventKind::Warning { message },
+        });
+    }
+
+    /// The second one: the terminal as it was, one document, and out. The journal is as after a kill.
+    fn leave(&self) {
+        self.interrupt.leave(|standing| {
+            let (error, listener) = match standing {
+                None => (CommandError::interrupted(), None),
+                Some(standing) => (
+                    CommandError::paused("interrupted", standing.second.clone()),
+                    Some(Arc::clone(&standing.listener)),
+                ),
+            };
+            let code = error.outcome.exit_code();
+            let (reply, printing) = (self.blank.clone().failed(error), self.printing.clone());
+            let (said, over) = mpsc::channel::<()>();
+            std::thread::spawn(move || {
+                if let Some(listener) = listener {
+                    listener.leave();
+                }
+                finish(&reply, &printing, None);
+                drop(said);
+            });
+            let _ = over.recv_timeout(LAST_WORDS);
+            std::process::exit(i32::from(code));
+        });
+    }
 }

@@ -59,7 +59,6 @@ impl ResumeArgs {
             };
             confirm(app.ask.as_ref(), self.force, &question)?;
         }
-        super::interrupt::listen(&world.interrupted);
         let ended = orchestrator::resume(&world, &self.name, way).await?;
         Ok(change::ended("resume", &self.name, ended))
     }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 
@@ -10,8 +11,9 @@ use super::app::{App, printing};
 use super::confirm::Terminal;
 use super::env::Env;
 use super::world::{self, Hidden};
-use super::{Cli, Command, usage};
-use crate::report::{Body, CommandError, OutputFormat, Printing, Reply, Words, print};
+use super::{Cli, Command, interrupt, usage};
+use crate::orchestrator::Interrupt;
+use crate::report::{Body, CommandError, LogSink, OutputFormat, Printing, Reply, Words, print};
 
 /// The program: reads the command line and the environment, answers the exit code.
 pub fn main() -> ExitCode {
@@ -36,14 +38,17 @@ fn run(argv: &[OsString], env: &Env) -> u8 {
     };
     // What a package installs needs neither a home nor settings.
     let command = match command {
-        Command::Completions(args) => return finish(&args.run(), &printing),
-        Command::Man(args) => return finish(&args.run(), &printing),
+        Command::Completions(args) => return finish(&args.run(), &printing, None),
+        Command::Man(args) => return finish(&args.run(), &printing, None),
         command => command,
     };
-    let mut app = match App::new(&cli.globals, env, Box::new(Terminal)) {
+    let interrupt = Arc::<Interrupt>::default();
+    let ask = Box::new(Terminal(Arc::clone(&interrupt)));
+    let mut app = match App::new(&cli.globals, env, ask) {
         Ok(app) => app,
-        Err(error) => return finish(&command.reply().failed(error), &printing),
+        Err(error) => return finish(&command.reply().failed(error), &printing, None),
     };
+    app.interrupt = interrupt;
     let blank = command.reply();
     let result = match command {
         Command::List(args) => args.run(&app),
@@ -51,17 +56,21 @@ fn run(argv: &[OsString], env: &Env) -> u8 {
         Command::History(args) => args.run(&app),
         waits => {
             app.start_logging(&cli.globals);
-            on_runtime(waits, &app)
+            on_runtime(waits, &app, &blank, &printing)
         }
     };
-    finish(
-        &result.unwrap_or_else(|error| blank.failed(error)),
-        &printing,
-    )
+    app.interrupt.end();
+    let reply = result.unwrap_or_else(|error| blank.failed(error));
+    finish(&reply, &printing, app.log.as_ref())
 }
 
 /// The commands that wait for somebody.
-fn on_runtime(command: Command, app: &App) -> Result<Reply, CommandError> {
+fn on_runtime(
+    command: Command,
+    app: &App,
+    blank: &Reply,
+    printing: &Printing,
+) -> Result<Reply, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -70,7 +79,23 @@ fn on_runtime(command: Command, app: &App) -> Result<Reply, CommandError> {
             CommandError::failed("internal", "the runtime could not be started").because(error)
         })?;
     runtime.block_on(async {
-        match command {
+        if matches!(
+            command,
+            Command::Update(_) | Command::Rollback(_) | Command::Resume(_)
+        ) {
+            interrupt::listen(app, blank, printing);
+        }
+        tokio::select! {
+            result = command.run(app) => result,
+            () = app.interrupt.before_it_began() => Err(CommandError::interrupted()),
+        }
+    })
+}
+
+impl Command {
+    /// The commands that wait for somebody, and the others all the same.
+    async fn run(self, app: &App) -> Result<Reply, CommandError> {
+        match self {
             Command::Update(args) => args.run(app).await,
             Command::Rollback(args) => args.run(app).await,
             Command::Resume(args) => args.run(app).await,
@@ -84,10 +109,8 @@ fn on_runtime(command: Command, app: &App) -> Result<Reply, CommandError> {
             Command::Completions(args) => Ok(args.run()),
             Command::Man(args) => Ok(args.run()),
         }
-    })
-}
+    }
 
-impl Command {
     /// An empty reply of this command.
     fn reply(&self) -> Reply {
         match self {
@@ -147,6 +170,7 @@ fn not_parsed(argv: &[OsString], env: &Env, error: clap::Error) -> u8 {
             quiet: false,
             words: Words::default(),
         },
+        None,
     )
 }
 
@@ -166,25 +190,28 @@ fn no_command(printing: &Printing) -> u8 {
     finish(
         &Reply::new("help").body(Body::Raw { key: "help", text }),
         printing,
+        None,
     )
 }
 
-/// Prints the reply, and answers its exit code.
-fn finish(reply: &Reply, printing: &Printing) -> u8 {
+/// Prints the reply, and answers its exit code. What nobody could be shown any more goes to this log.
+pub(super) fn finish(reply: &Reply, printing: &Printing, log: Option<&LogSink>) -> u8 {
     let code = reply.outcome.exit_code();
-    let result = print(
-        reply,
-        printing,
-        &mut std::io::stdout(),
-        &mut std::io::stderr(),
-    );
+    let (out, err) = (&mut std::io::stdout(), &mut std::io::stderr());
+    let result = print(reply, printing, out, err);
+    if let (Err(error), Some(log)) = (&result, log)
+        && is_gone(error)
+    {
+        log.append_reply(reply, printing);
+    }
     written(result, code)
 }
 
-/// A reader that went away is fine (`| head`); a result that could not be written is not.
+/// A reader that went away is fine (`| head`, a terminal that was closed); a result that could not be written
+/// is not.
 fn written(result: std::io::Result<()>, code: u8) -> u8 {
     match result {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+        Err(error) if !is_gone(&error) => {
             let _ = writeln!(
                 std::io::stderr(),
                 "error: the result cannot be written to stdout: {error}"
@@ -193,4 +220,16 @@ fn written(result: std::io::Result<()>, code: u8) -> u8 {
         }
         _ => code,
     }
+}
+
+/// Whether it is about a stdout that nobody reads any more. A terminal that was hung up answers with EIO, as a
+/// broken disk does.
+fn is_gone(error: &std::io::Error) -> bool {
+    let is_device = || {
+        rustix::fs::fstat(std::io::stdout())
+            .map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_char_device())
+    };
+    error.kind() == std::io::ErrorKind::BrokenPipe
+        || (error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+            && is_device().unwrap_or(false))
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{App, SandboxRequest};
-use crate::cloud::aws::{self, Aws, ConnectOptions};
-use crate::cloud::{Clock, SystemClock};
+use crate::cloud::aws::{self, Aws, AwsCredentials, ConnectOptions};
+use crate::cloud::{Clock, Credentials, Lasting, SystemClock};
 use crate::host::{ChannelLimits, RunCommandHost};
 use crate::model::{Deployment, DeploymentName, GateSettings};
 use crate::orchestrator::{Limits, Unguarded, World};
@@ -156,6 +156,12 @@ pub async fn build(app: &App, region: Option<&str>) -> Result<World, CommandErro
             10_000,
         )
     };
+    let credentials: Arc<dyn Credentials> = if settings.sandbox {
+        Arc::new(Lasting)
+    } else {
+        let profile = settings.profile.clone().or(settings.profile_of_env.clone());
+        Arc::new(AwsCredentials::new(&aws, profile))
+    };
     let aws = Aws::new(&aws).map_err(|e| CommandError::failed("aws_settings", e.to_string()))?;
     let state_dir = settings.deployments_dir();
     Ok(World {
@@ -164,13 +170,14 @@ pub async fn build(app: &App, region: Option<&str>) -> Result<World, CommandErro
         parameters: aws.parameters,
         guard: Arc::new(Unguarded),
         host: Arc::new(RunCommandHost::new(aws.agent, Arc::clone(&clock), channel)),
+        credentials,
         clock,
         listener: Arc::new(Silent),
         state_dir,
         limits,
         pace,
         owner: super::env::owner(),
-        interrupted: Arc::default(),
+        interrupted: Arc::clone(&app.interrupt),
         default_gate: GateSettings {
             timeout_ms: HEALTH_TIMEOUT_MS,
             stable_ms,

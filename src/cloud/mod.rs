@@ -3,6 +3,7 @@
 
 pub mod aws;
 mod clock;
+mod credentials;
 mod error;
 mod ports;
 #[cfg(test)]
@@ -10,6 +11,7 @@ pub(crate) mod testing;
 pub mod wait;
 
 pub use clock::{Clock, SystemClock};
+pub use credentials::{Credentials, Lasting};
 pub use error::{CloudError, CloudErrorKind};
 pub use ports::{
     Agent, AgentPing, CommandId, CommandRequest, CommandResult, CommandStatus, Ec2, Efs, Parameter,

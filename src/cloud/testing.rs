@@ -13,6 +13,7 @@ pub(crate) struct VirtualClock {
     now: Mutex<Timestamp>,
     start: Timestamp,
     oversleep: Mutex<Duration>,
+    asleep: Mutex<Duration>,
 }
 
 impl VirtualClock {
@@ -22,6 +23,7 @@ impl VirtualClock {
             now: Mutex::new(start),
             start,
             oversleep: Mutex::default(),
+            asleep: Mutex::default(),
         }
     }
 
@@ -49,8 +51,13 @@ impl Clock for VirtualClock {
         *self.now.lock().unwrap()
     }
 
+    fn awake(&self) -> Duration {
+        self.elapsed().saturating_sub(*self.asleep.lock().unwrap())
+    }
+
     async fn sleep(&self, how_long: Duration) {
         let more = std::mem::take(&mut *self.oversleep.lock().unwrap());
+        *self.asleep.lock().unwrap() += more;
         self.advance(how_long + more);
     }
 }

@@ -83,6 +83,8 @@ pub struct Wait<'a> {
     limit: Duration,
     what: &'a str,
     start: Timestamp,
+    /// Of a patience: when it began, in the time that the machine was awake.
+    awake: Option<Duration>,
     slept: Duration,
 }
 
@@ -96,12 +98,25 @@ impl<'a> Wait<'a> {
             limit,
             what,
             start: clock.now(),
+            awake: None,
             slept: Duration::ZERO,
+        }
+    }
+
+    /// Begins now, and counts only the time in which this machine is awake: for what passes by being asked
+    /// again, as a network that is not there yet just after waking.
+    pub fn patience(clock: &'a dyn Clock, every: Duration, limit: Duration) -> Self {
+        Self {
+            awake: Some(clock.awake()),
+            ..Self::begin(clock, every, limit, "")
         }
     }
 
     /// How long it has been. A clock that was set back does not make it less than the pauses.
     pub fn waited(&self) -> Duration {
+        if let Some(began) = self.awake {
+            return self.clock.awake().saturating_sub(began).max(self.slept);
+        }
         let by_the_clock = self.clock.now().duration_since(self.start);
         Duration::try_from(by_the_clock)
             .unwrap_or_default()
@@ -223,6 +238,18 @@ mod tests {
         })
         .await;
         assert_eq!(got, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_patience_does_not_run_out_in_a_sleep_of_the_machine() {
+        let clock = VirtualClock::new();
+        let mut wait = Wait::patience(&clock, S, 10 * S);
+        clock.oversleep(3600 * S);
+        wait.pause("x").await.unwrap();
+        assert_eq!(wait.waited(), S);
+        assert_eq!(clock.elapsed(), 3601 * S);
+        while wait.pause("x").await.is_ok() {}
+        assert_eq!(clock.elapsed(), 3610 * S, "and it ends");
     }
 
     #[tokio::test]

@@ -16,6 +16,8 @@ pub struct Gate<'p> {
     /// Since when all is green without a break, and with which containers.
     green: Option<(Timestamp, BTreeMap<ServiceName, Seen>)>,
     first_green: Option<Timestamp>,
+    /// The first look after the time was over. A machine that slept until then has not looked before.
+    first_late: Option<Timestamp>,
     /// Since when a service that must be green is red without a break.
     red_since: BTreeMap<ServiceName, Timestamp>,
     restarts_at_start: BTreeMap<ServiceName, (String, u32)>,
@@ -56,6 +58,7 @@ impl<'p> Gate<'p> {
             began: now,
             green: None,
             first_green: None,
+            first_late: None,
             red_since: BTreeMap::new(),
             restarts_at_start: BTreeMap::new(),
         }
@@ -64,6 +67,9 @@ impl<'p> Gate<'p> {
     /// Takes one look at the project's containers.
     pub fn look(&mut self, containers: &[ContainerFacts], now: Timestamp) -> Verdict {
         self.not_before(now);
+        if ms_between(self.began, now) >= self.verify.gate.timeout_ms {
+            self.first_late.get_or_insert(now);
+        }
         let mut not_green = Vec::new();
         let mut hopeless = Vec::new();
         let mut seen = BTreeMap::new();
@@ -154,13 +160,15 @@ impl<'p> Gate<'p> {
                     .collect(),
             };
         }
-        // Green came in time: it may hold longer than the timeout, but not begin again for ever.
-        if ms_between(self.began, now)
-            >= self
-                .verify
-                .gate
-                .timeout_ms
-                .saturating_add(self.verify.gate.stable_ms)
+        // Green came in time, or was there at the first look afterwards: it may hold longer than the timeout,
+        // but not begin again for ever.
+        if self.first_late != Some(since)
+            && ms_between(self.began, now)
+                >= self
+                    .verify
+                    .gate
+                    .timeout_ms
+                    .saturating_add(self.verify.gate.stable_ms)
         {
             return Verdict::Failed(vec![format!(
                 "not green without a break for {} ms",
@@ -176,6 +184,9 @@ impl<'p> Gate<'p> {
         self.began = self.began.min(now);
         if let Some((since, _)) = &mut self.green {
             *since = now.min(*since);
+        }
+        if let Some(late) = &mut self.first_late {
+            *late = now.min(*late);
         }
         for since in self.red_since.values_mut() {
             *since = now.min(*since);

@@ -420,3 +420,23 @@ fn patience_is_never_shorter_than_a_second_nor_longer_than_the_timeout() {
         assert!(matches!(late, Verdict::Failed(_)), "{stable_ms}: {late:?}");
     }
 }
+
+#[test]
+fn a_machine_that_slept_over_the_timeout_looks_and_holds_once_more() {
+    let verify = verify(&["n8n"], &[]);
+    let hour = 3600.0;
+    let mut gate = Gate::new(&verify, at());
+    let starting = [health("n8n", "starting")];
+    assert_eq!(word(&gate.look(&starting, after(1.0))), "waiting");
+    // Asleep for an hour; what is green then has to hold, as at any other time.
+    assert_eq!(word(&gate.look(&[green("n8n")], after(hour))), "holds 0");
+    let verdict = gate.look(&[green("n8n")], after(hour + 5.0));
+    assert!(matches!(verdict, Verdict::Holding(5000)), "{verdict:?}");
+    let mut broken = green("n8n");
+    broken.started_at = "later".into();
+    let verdict = gate.look(&[broken], after(hour + 6.0));
+    assert!(
+        matches!(verdict, Verdict::Failed(_)),
+        "it does not begin again: {verdict:?}"
+    );
+}

@@ -78,7 +78,7 @@ impl InstanceService<'_> {
     }
 
     fn faults(&self) -> Wait<'_> {
-        Wait::begin(self.clock, self.settings.poll, self.longest_fault(), "")
+        Wait::patience(self.clock, self.settings.poll, self.longest_fault())
     }
 
     fn longest_fault(&self) -> Duration {
@@ -204,7 +204,7 @@ impl Tries<'_> {
         let s = &service.settings;
         let (wait, limit) = if is_settling(&error) {
             self.faults = None;
-            let begin = || Wait::begin(service.clock, s.poll, s.settle_limit, "");
+            let begin = || Wait::patience(service.clock, s.poll, s.settle_limit);
             (self.settling.get_or_insert_with(begin), s.settle_limit)
         } else {
             let Some(limit) = error.cloud().and_then(|e| fault_limit(s, e)) else {

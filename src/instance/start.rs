@@ -54,7 +54,7 @@ impl InstanceService<'_> {
                 Err(NotStarted { error, again: true }) => error,
                 Err(NotStarted { error, .. }) => return Err(error),
             };
-            let wait = wait.get_or_insert_with(|| Wait::begin(self.clock, every, patience, ""));
+            let wait = wait.get_or_insert_with(|| Wait::patience(self.clock, every, patience));
             if wait.waited() >= patience {
                 return Err(error);
             }

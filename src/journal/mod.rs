@@ -2,6 +2,7 @@
 
 mod entry;
 mod file;
+mod heed;
 mod next;
 mod parse;
 mod recheck;
@@ -12,6 +13,7 @@ mod summary;
 
 pub use entry::*;
 pub use file::{Journal, JournalError, RESERVE_BYTES, append_log};
+pub use heed::{Heed, heed};
 pub use next::{Next, can_defer, changed, committed, finished, next};
 pub use recheck::{Recheck, pulled, recheck};
 pub use seen::{Seen, SeenContainer, SeenHost};

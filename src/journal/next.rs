@@ -29,11 +29,11 @@ type Part = (usize, usize);
 
 /// What the entries say happened, as far as what comes next depends on it.
 #[derive(Debug, Default)]
-struct Fold {
-    started: BTreeSet<usize>,
-    done: BTreeSet<usize>,
+pub(super) struct Fold {
+    pub(super) started: BTreeSet<usize>,
+    pub(super) done: BTreeSet<usize>,
     failed: bool,
-    unwinding: bool,
+    pub(super) unwinding: bool,
     /// The gate at the end was passed: from here on nothing is undone.
     committed: bool,
     paused: bool,
@@ -45,7 +45,7 @@ struct Fold {
     closed: Option<Outcome>,
 }
 
-fn fold<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>) -> Fold {
+pub(super) fn fold<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>) -> Fold {
     let mut f = Fold::default();
     for entry in entries {
         match entry {

@@ -13,7 +13,10 @@ impl Performer<'_> {
     /// instance was never stopped.
     pub(super) async fn await_host(&self, on: &InstanceId) -> Result<Evidence, Failure> {
         let until = self.deadline(self.world.limits.host);
+        let mut no_network = None;
         loop {
+            // Before the look: after a sleep of the machine the look decides.
+            let is_over = self.world.clock.now() >= until;
             let not_yet = match self.back(on).await {
                 Ok(boot) => {
                     return Ok(Evidence {
@@ -27,13 +30,21 @@ impl Performer<'_> {
                 return Err(not_yet);
             }
             self.progress("await_host", &not_yet.message);
-            if self.world.clock.now() >= until {
+            // A network that is gone says nothing about the host, and has its own time to come back.
+            let awake = self.world.clock.awake();
+            let no_answer = match not_yet.class {
+                FailureClass::Pauses => awake.saturating_sub(*no_network.get_or_insert(awake)),
+                _ => {
+                    no_network = None;
+                    self.world.limits.answer
+                }
+            };
+            if is_over && no_answer >= self.world.limits.answer {
                 let seconds = self.world.limits.host.as_secs();
                 let message = format!(
                     "the host did not come back within {seconds} s: {}",
                     not_yet.message
                 );
-                // A network that is gone says nothing about the host.
                 let class = match not_yet.class {
                     FailureClass::Pauses => FailureClass::Pauses,
                     _ => FailureClass::HostUnreachable,

@@ -1,17 +1,18 @@
 //! The loop: what comes next is decided by the journal, done here, and written down. The only writer of
 //! the journal.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use super::failure::fails;
 
 use super::perform::Performer;
+use super::prepare::expiry;
 use super::world::World;
 use crate::journal::{
-    Entry, Evidence, Failure, FailureClass, Line, Next, can_defer, changed, next,
+    Entry, Evidence, Failure, FailureClass, Heed, Line, Next, can_defer, heed, next,
 };
 use crate::model::{Deployment, OperationId, Outcome};
-use crate::plan::{Action, Plan, Step};
+use crate::plan::{Action, CheckStatus, Plan, Step};
 use crate::report::{EVENT_SCHEMA, Event, EventKind, Phase, StepStatus};
 use crate::snapshot::Snapshot;
 
@@ -78,8 +79,8 @@ impl Operation<'_> {
                 ),
             };
             let forward = matches!(phase, Place::Run(_));
-            if forward && self.is_interrupted(plan) {
-                let failure = fails("interrupted", "interrupted before anything was changed");
+            if forward && let Some(message) = self.is_interrupted(plan, step) {
+                let failure = fails("interrupted", message);
                 let _ = self.append(Entry::Paused {
                     failure: Failure {
                         class: FailureClass::Pauses,
@@ -87,6 +88,9 @@ impl Operation<'_> {
                     },
                 });
                 return Outcome::Paused;
+            }
+            if let Place::Run(i) = phase {
+                self.warn_of_expiry(plan, i).await;
             }
             if self.one(plan, step, phase, number, of).await.is_err() {
                 return match self.world.guard.lost() {
@@ -97,10 +101,44 @@ impl Operation<'_> {
         }
     }
 
-    /// Whether an interrupt may be heeded here: only while all is as it was.
-    fn is_interrupted(&self, plan: &Plan) -> bool {
-        self.world.interrupted.load(Ordering::Relaxed)
-            && !changed(plan, self.lines.iter().map(|l| &l.entry))
+    /// Whether an interrupt is heeded here, before this step: how it stands then.
+    fn is_interrupted(&self, plan: &Plan, step: &Step) -> Option<String> {
+        if !self.world.interrupted.is_asked() {
+            return None;
+        }
+        match heed(plan, self.lines.iter().map(|l| &l.entry)) {
+            Heed::Pause { changed: false } => {
+                Some("interrupted before anything was changed".into())
+            }
+            Heed::Pause { changed: true } => Some(format!(
+                "interrupted where nothing is down; {} is still to be done",
+                step.action.name()
+            )),
+            Heed::GoOn { .. } | Heed::Undo { .. } => None,
+        }
+    }
+
+    /// Before the first step that takes something down: credentials that may have become too old meanwhile.
+    async fn warn_of_expiry(&self, plan: &Plan, at: usize) {
+        let first = plan.steps.iter().position(|s| s.action.takes_down());
+        if first == Some(at)
+            && let Some(check) = expiry(self.world, plan, at).await
+            && check.status == CheckStatus::Warn
+        {
+            let message = format!("{} ({}; {})", check.message, check.found, check.help);
+            self.emit(EventKind::Warning { message });
+        }
+    }
+
+    /// Says what an interrupt does in this step.
+    fn stand(&self, plan: &Plan, step: &'static str) {
+        let World {
+            interrupted,
+            listener,
+            ..
+        } = self.world;
+        let heed = heed(plan, self.lines.iter().map(|l| &l.entry));
+        interrupted.stand(&self.id, listener, plan, &heed, step);
     }
 
     /// One step, from the entry before to the entry after. `Err`: it could not be written down.
@@ -114,6 +152,7 @@ impl Operation<'_> {
     ) -> Result<(), Failure> {
         let name = step.action.name();
         self.append(place.started())?;
+        self.stand(plan, name);
         let began = self.world.clock.now();
         self.emit(EventKind::StepStarted {
             step: name,

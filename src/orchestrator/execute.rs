@@ -85,6 +85,9 @@ async fn under(
             plan: plan.clone(),
         },
     };
+    if !world.interrupted.begin() {
+        return Err(CommandError::interrupted());
+    }
     let mut journal = Journal::create(&state.operations_folder(name), &operation, &opened)?;
     journal.reserve(RESERVE_BYTES)?;
     let mut op = Operation {

@@ -94,7 +94,8 @@ pub(super) fn finish(
         outcome,
         Outcome::Updated | Outcome::RolledBackAsAsked | Outcome::Done
     );
-    let error = (!success).then(|| explain(outcome, failure(&op.lines), name.as_str()));
+    let sign_in = op.world.credentials.sign_in();
+    let error = (!success).then(|| explain(outcome, failure(&op.lines), name.as_str(), &sign_in));
     data.warnings.extend(warnings);
     if outcome == Outcome::Refused {
         data.snapshot_id = None;
@@ -199,7 +200,7 @@ fn failure(lines: &[Line]) -> Vec<&Failure> {
         .collect()
 }
 
-fn explain(outcome: Outcome, failures: Vec<&Failure>, name: &str) -> ErrorDocument {
+fn explain(outcome: Outcome, failures: Vec<&Failure>, name: &str, sign_in: &str) -> ErrorDocument {
     let first = failures.first();
     let last = failures.last();
     let mut causes: Vec<String> = first.map(|f| f.causes.clone()).unwrap_or_default();
@@ -210,6 +211,9 @@ fn explain(outcome: Outcome, failures: Vec<&Failure>, name: &str) -> ErrorDocume
     let mut help: Vec<String> = last.map(|f| f.help.clone()).unwrap_or_default();
     match outcome {
         Outcome::Paused => {
+            if last.is_some_and(|f| f.code == "credentials") {
+                help.push(sign_in.to_owned());
+            }
             help.push(format!(
                 "geusemaker resume {name}            goes on from here"
             ));

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::failure::{fails, from_host};
-use super::patience::passes;
+use super::failure::fails;
 use super::perform::Performer;
 use crate::host::{ApplyJob, ApplyService, ArmRequest, FileText, HostError, Job};
 use crate::journal::{Evidence, Failure, FailureClass};
@@ -26,7 +25,7 @@ impl Performer<'_> {
             stable_s: seconds(self.plan.stable_ms() / 1000),
         };
         let tag = self.tag();
-        let until = self.deadline(limits.answer);
+        let mut silence = None;
         loop {
             match self.world.host.arm(on, &tag, &ask).await {
                 Ok(RestoreState::Armed { .. }) => return Ok(Evidence::default()),
@@ -44,7 +43,7 @@ impl Performer<'_> {
                     });
                 }
                 Err(error) => {
-                    self.wait_out(on, "the host cannot be armed", &error, until)
+                    self.wait_out(on, "the host cannot be armed", &error, &mut silence)
                         .await?;
                 }
             }
@@ -55,19 +54,13 @@ impl Performer<'_> {
     /// armed host that finds all green disarms itself.
     pub(super) async fn commit(&self, on: &InstanceId) -> Result<Evidence, Failure> {
         let tag = self.tag();
-        let until = self.deadline(self.world.limits.answer);
+        let mut silence = None;
         let failure = loop {
-            let error = match self.world.host.commit(on, &tag).await {
-                Ok(_) => return Ok(Evidence::default()),
-                Err(error) => error,
+            let Err(error) = self.world.host.commit(on, &tag).await else {
+                return Ok(Evidence::default());
             };
-            if !passes(&error) || self.world.clock.now() >= until {
-                break from_host("the host cannot be disarmed", &error);
-            }
-            if let Err(failure) = self
-                .wait_out(on, "the host cannot be disarmed", &error, until)
-                .await
-            {
+            let what = "the host cannot be disarmed";
+            if let Err(failure) = self.wait_out(on, what, &error, &mut silence).await {
                 break failure;
             }
         };

@@ -1,14 +1,15 @@
 //! What runs on the host: looked at with patience, started, and stayed with to its end.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::failure::{fails, from_host};
 use super::patience::passes;
 use super::perform::Performer;
 use super::world::World;
-use crate::host::{HostError, Job, JobState, LookRequest, QuiesceContainer, Tag};
+use crate::host::{HostError, Job, JobState, LookRequest, MountRequest, QuiesceContainer, Tag};
 use crate::journal::{Evidence, Failure, FailureClass, Pulled};
-use crate::model::{ImageRef, InstanceId, RunState, ServiceName};
+use crate::model::{ImageRef, InstanceFacts, InstanceId, MountFacts, RunState, ServiceName};
 use crate::plan::{PullImage, first_digest};
 
 /// How a job went on.
@@ -30,7 +31,9 @@ pub(super) async fn pull_alone(
     let until = world.clock.now().checked_add(world.limits.pull);
     let until = until.unwrap_or(crate::model::Timestamp::MAX);
     let mut started = false;
-    while world.clock.now() < until {
+    loop {
+        // Before the look: after a sleep of the machine the look decides.
+        let is_over = world.clock.now() >= until;
         let answer = if started {
             world.host.poll(on, &tag).await
         } else {
@@ -43,9 +46,11 @@ pub(super) async fn pull_alone(
             JobState::Unknown => started = false,
             JobState::Lost => return Err(fails("job_lost", "the pull was cut off")),
         }
+        if is_over {
+            return Err(fails("job_timeout", "the pull did not end in time"));
+        }
         world.clock.sleep(world.limits.poll).await;
     }
-    Err(fails("job_timeout", "the pull did not end in time"))
 }
 
 impl Performer<'_> {
@@ -55,7 +60,7 @@ impl Performer<'_> {
         on: &InstanceId,
         ask: &LookRequest,
     ) -> Result<crate::model::HostFacts, Failure> {
-        let until = self.deadline(self.world.limits.answer);
+        let mut silence = None;
         let ask = LookRequest {
             beat: Some(self.who()),
             ..ask.clone()
@@ -64,23 +69,59 @@ impl Performer<'_> {
             match self.world.host.look(on, &ask).await {
                 Ok(facts) => return Ok(facts),
                 Err(error) => {
-                    self.wait_out(on, "the host cannot be looked at", &error, until)
-                        .await?
+                    let what = "the host cannot be looked at";
+                    self.wait_out(on, what, &error, &mut silence).await?
+                }
+            }
+        }
+    }
+
+    /// The instance, with the same patience.
+    pub(super) async fn instance(&self, on: &InstanceId) -> Result<Option<InstanceFacts>, Failure> {
+        let mut silence = None;
+        loop {
+            match self.world.ec2.instance(on).await {
+                Ok(seen) => return Ok(seen),
+                Err(error) => {
+                    let (what, error) = ("the instance cannot be seen", HostError::Cloud(error));
+                    self.wait_out(on, what, &error, &mut silence).await?
+                }
+            }
+        }
+    }
+
+    /// The mount, probed with a tag of its own each time, with the same patience.
+    pub(super) async fn mount(
+        &self,
+        on: &InstanceId,
+        ask: &MountRequest,
+    ) -> Result<MountFacts, Failure> {
+        let mut silence = None;
+        loop {
+            let tag = self.tag();
+            match self.world.host.mount(on, Some(&tag), ask).await {
+                Ok(seen) => return Ok(seen),
+                Err(error) => {
+                    let what = "the mount cannot be checked";
+                    self.wait_out(on, what, &error, &mut silence).await?
                 }
             }
         }
     }
 
     /// Pauses, when the error passes by itself and there is time; else it is a failure. A host whose instance
-    /// does not run is not waited for.
+    /// does not run is not waited for. `silence` is since when the host was asked in vain, in the time that
+    /// this machine was awake: the network may be gone before a sleep and come back some time after it.
     pub(super) async fn wait_out(
         &self,
         on: &InstanceId,
         what: &str,
         error: &HostError,
-        until: crate::model::Timestamp,
+        silence: &mut Option<Duration>,
     ) -> Result<(), Failure> {
-        if !passes(error) || self.world.clock.now() >= until {
+        let awake = self.world.clock.awake();
+        let since = *silence.get_or_insert(awake);
+        if !passes(error) || awake.saturating_sub(since) >= self.world.limits.answer {
             return Err(from_host(what, error));
         }
         if matches!(error, HostError::Unreachable(_))
@@ -100,15 +141,17 @@ impl Performer<'_> {
         on: &InstanceId,
         step: &'static str,
         job: &Job,
-        limit: std::time::Duration,
+        limit: Duration,
     ) -> Result<Tracked, Failure> {
         let mut tag = self.tag();
         let until = self.deadline(limit);
-        let mut silent_until = self.deadline(self.world.limits.answer);
+        let mut silence = None;
         let mut started = false;
         let mut lost = 0;
         let mut last = String::new();
         loop {
+            // Before the look: after a sleep of the machine the look decides.
+            let is_over = self.world.clock.now() >= until;
             let answer = if started {
                 self.world.host.poll(on, &tag).await
             } else {
@@ -142,12 +185,12 @@ impl Performer<'_> {
                     });
                 }
                 Err(error) => {
-                    self.wait_out(on, step, &error, silent_until).await?;
+                    self.wait_out(on, step, &error, &mut silence).await?;
                     continue;
                 }
             }
-            silent_until = self.deadline(self.world.limits.answer);
-            if self.world.clock.now() >= until {
+            silence = None;
+            if is_over {
                 let seconds = limit.as_secs();
                 return Err(fails(
                     "job_timeout",
@@ -166,7 +209,7 @@ impl Performer<'_> {
         on: &InstanceId,
         step: &'static str,
         job: &Job,
-        limit: std::time::Duration,
+        limit: Duration,
     ) -> Result<(), Failure> {
         match self.track(on, step, job, limit).await? {
             Tracked::Done => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::failure::{fails, from_checks, from_cloud, from_host, from_instance};
+use super::failure::{fails, from_checks, from_cloud, from_instance};
 use super::world::World;
 use crate::efs;
 use crate::host::{LookRequest, MountRequest, Tag};
@@ -138,13 +138,7 @@ impl Performer<'_> {
         };
         if let (Some(point), true) = (&check.mount_point, check.host) {
             let ask = self.mount_request(point);
-            let tag = self.tag();
-            let mount = self
-                .world
-                .host
-                .mount(on, Some(&tag), &ask)
-                .await
-                .map_err(|e| from_host("the mount cannot be checked", &e))?;
+            let mount = self.mount(on, &ask).await?;
             let containers = self.project_containers(on).await?;
             checks.extend(efs::judge(
                 &mount,

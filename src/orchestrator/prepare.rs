@@ -12,7 +12,7 @@ use crate::model::{
     Deployment, DeploymentName, Desired, DesiredImage, ImageRef, Observed, Outcome, Purpose,
     RollbackRequest, SnapshotId, UpdateRequest,
 };
-use crate::plan::{Check, Decision, Input, Plan, SnapshotChoice, toward};
+use crate::plan::{Check, Decision, Input, Plan, SnapshotChoice, check_credentials, toward};
 use crate::report::{ChangeData, CommandError, ErrorDocument, PlanData, StateData};
 use crate::snapshot::Snapshot;
 use crate::state::{Lock, LockError, StateDir, new_id};
@@ -243,9 +243,16 @@ async fn prepare(
             Ok(Decision::Unchanged { checks }) => {
                 Prepared::Unchanged(Box::new(unchanged(&observed, checks)))
             }
-            Ok(Decision::Change { plan, checks, diff }) => Prepared::Ready(Box::new(Ready {
+            Ok(Decision::Change {
+                plan,
+                mut checks,
+                diff,
+            }) => Prepared::Ready(Box::new(Ready {
+                checks: {
+                    checks.extend(expiry(world, &plan, 0).await);
+                    checks
+                },
                 plan: *plan,
-                checks,
                 compose_diff: diff,
                 deployment,
                 desired,
@@ -253,6 +260,18 @@ async fn prepare(
             })),
         },
     )
+}
+
+/// Whether the credentials last to the expected end, from this step on; None where no expiry is known.
+pub(super) async fn expiry(world: &World, plan: &Plan, from: usize) -> Option<Check> {
+    let expires_at = world.credentials.expires_at().await?;
+    let lasts = expires_at.duration_since(world.clock.now()).as_secs();
+    let sign_in = world.credentials.sign_in();
+    Some(check_credentials(
+        lasts,
+        plan.expected_seconds(from),
+        &sign_in,
+    ))
 }
 
 pub(super) fn decide(

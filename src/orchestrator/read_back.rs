@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::failure::{fails, from_cloud};
+use super::failure::fails;
 use super::perform::Performer;
 use crate::efs;
 use crate::journal::Failure;
@@ -21,11 +21,8 @@ impl Performer<'_> {
         facts: Option<&HostFacts>,
     ) -> Result<(Verified, Vec<String>, Vec<String>), Failure> {
         let instance = self
-            .world
-            .ec2
             .instance(on)
-            .await
-            .map_err(|e| from_cloud("the instance cannot be read back", &e))?
+            .await?
             .ok_or_else(|| fails("instance_gone", format!("{on} is gone")))?;
         let project = facts.map(|f| self.project(f)).transpose()?;
         let mut verified = verified(&instance, project);

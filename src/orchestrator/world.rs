@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::hold::Guard;
-use crate::cloud::{Clock, Ec2, Efs, Parameters};
+use super::interrupt::Interrupt;
+use crate::cloud::{Clock, Credentials, Ec2, Efs, Parameters};
 use crate::host::Host;
 use crate::instance::Settings;
 use crate::model::GateSettings;
@@ -26,6 +26,8 @@ pub struct World {
     pub guard: Arc<dyn Guard>,
     /// The hosts.
     pub host: Arc<dyn Host>,
+    /// With what it is asked.
+    pub credentials: Arc<dyn Credentials>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Who hears of what happens.
@@ -40,9 +42,8 @@ pub struct World {
     pub owner: (String, String),
     /// `--health-timeout` and `--stable-for` where they are not given.
     pub default_gate: GateSettings,
-    /// Set by an interrupt: the operation pauses where nothing is changed yet, and otherwise goes on to
-    /// its end, where the stack is up again.
-    pub interrupted: Arc<AtomicBool>,
+    /// The wish to stop, and where the operation stands ([`crate::journal::heed`] is the rule).
+    pub interrupted: Arc<Interrupt>,
     /// Where random bits for ids come from.
     pub random: Arc<dyn Fn() -> u16 + Send + Sync>,
 }

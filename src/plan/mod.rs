@@ -1,6 +1,7 @@
 //! The decision, as data: what would be done, in which order, and how each step is taken back. Pure.
 
 mod check;
+mod expiry;
 #[cfg(test)]
 pub mod fixtures;
 mod order;
@@ -12,6 +13,7 @@ mod steps;
 mod toward;
 
 pub use check::{Check, CheckStatus};
+pub use expiry::check_credentials;
 pub use show::duration;
 pub use stack::first_digest;
 pub use step::*;

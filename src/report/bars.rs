@@ -97,6 +97,10 @@ impl Listener for Bars {
             EventKind::OperationFinished { .. } => self.bar.finish_and_clear(),
         }
     }
+
+    fn leave(&self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 impl Drop for Bars {

@@ -75,6 +75,15 @@ impl CommandError {
         )
     }
 
+    /// Interrupted before anything was begun (9): there is nothing to resume.
+    pub fn interrupted() -> Self {
+        Self::new(
+            Outcome::Declined,
+            "declined",
+            "interrupted before anything was begun; nothing was changed",
+        )
+    }
+
     /// The question could not be asked (9).
     pub fn cannot_ask() -> Self {
         Self::new(

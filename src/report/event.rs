@@ -128,6 +128,9 @@ pub enum StepStatus {
 pub trait Listener: Send + Sync {
     /// Takes one event.
     fn event(&self, event: &Event);
+
+    /// The process ends at once, in the middle: what is drawn is taken away.
+    fn leave(&self) {}
 }
 
 /// Nobody listens.

@@ -14,4 +14,10 @@ impl Listener for Fanout {
             reader.event(event);
         }
     }
+
+    fn leave(&self) {
+        for reader in &self.0 {
+            reader.leave();
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use fs_err::os::unix::fs::OpenOptionsExt;
 
 use super::event::{Event, EventKind, Listener};
-use super::{escape, plain};
+use super::{Printing, Reply, escape, plain, print};
 
 /// What is kept until the log is open, in bytes: what was logged while looking and planning.
 const KEEP: usize = 256 * 1024;
@@ -42,6 +42,21 @@ impl LogSink {
             let _ = file.write_all(bytes);
         } else if sink.kept.len() + bytes.len() <= KEEP {
             sink.kept.extend_from_slice(bytes);
+        }
+    }
+
+    /// The result of an operation that nobody could be shown. Without an operation there is no log of it.
+    pub fn append_reply(&self, reply: &Reply, how: &Printing) {
+        let how = Printing {
+            color_out: false,
+            color_err: false,
+            ..how.clone()
+        };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        if self.is_open() && print(reply, &how, &mut out, &mut err).is_ok() {
+            self.append(b"nobody read the result:\n");
+            self.append(&err);
+            self.append(&out);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The promises, one test each. One binary: each further one would link the SDK again.
 
+mod asleep;
 mod bad_input;
 mod bad_world;
 mod deadlines;
@@ -10,4 +11,5 @@ mod readme;
 mod road;
 mod safety;
 mod saga;
+mod signals;
 mod support;

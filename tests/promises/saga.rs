@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, StatusChecks};
+use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, Lasting, StatusChecks};
 use geusemaker::host::{
     ArmRequest, Host, HostError, Job, JobState, LookRequest, MountRequest, Tag,
 };
@@ -174,8 +174,8 @@ impl Recorder for Paper {
 }
 
 /// A shape of a plan: what is wanted, and what happened before.
-struct Shape {
-    name: &'static str,
+pub struct Shape {
+    pub name: &'static str,
     instance_type: Option<&'static str>,
     images: &'static [(&'static str, &'static str)],
     /// The instance is stopped first.
@@ -184,7 +184,7 @@ struct Shape {
     rollback: bool,
 }
 
-const SHAPES: [Shape; 6] = [
+pub const SHAPES: [Shape; 6] = [
     Shape {
         name: "type",
         instance_type: Some("t3.large"),
@@ -276,6 +276,7 @@ impl Rig {
             parameters: self.memory.cloud(),
             guard: Arc::new(Unguarded),
             host: faulty,
+            credentials: Arc::new(Lasting),
             clock: Arc::new(self.clock.clone()),
             listener: Arc::new(Silent),
             state_dir: self.dir.path().to_owned(),
@@ -406,7 +407,7 @@ pub fn opened(plan: &Plan, rig: &Rig) -> Vec<Line> {
 }
 
 /// A rig in which the shape's plan is about to begin.
-async fn begin(shape: &Shape) -> (Rig, Plan, Snapshot) {
+pub async fn begin(shape: &Shape) -> (Rig, Plan, Snapshot) {
     let rig = Rig::new();
     let world = rig.world(0, When::Before);
     if shape.stopped {
@@ -447,7 +448,7 @@ async fn begin(shape: &Shape) -> (Rig, Plan, Snapshot) {
     (rig, plan, snapshot)
 }
 
-fn good(outcome: Outcome) -> bool {
+pub fn good(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Updated | Outcome::RolledBackAsAsked)
 }
 

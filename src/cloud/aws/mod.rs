@@ -3,6 +3,7 @@
 //! | file | what it adapts |
 //! |---|---|
 //! | `config` | region, profile, endpoint, credentials, time limits, retries |
+//! | `credentials` | [`Credentials`](super::Credentials): when they expire |
 //! | `errors` | every `SdkError` to one [`CloudError`](super::CloudError) |
 //! | `ec2` | [`Ec2`], with `facts` for the conversion of replies |
 //! | `efs` | [`Efs`] |
@@ -10,6 +11,7 @@
 //! | `parameters` | [`Parameters`] |
 
 mod config;
+mod credentials;
 mod ec2;
 mod efs;
 mod errors;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 pub use aws_config::SdkConfig;
 pub use aws_smithy_runtime_api::client::http::SharedHttpClient;
 pub use config::{ConfigError, ConnectOptions, connect, in_process};
+pub use credentials::AwsCredentials;
 pub use ec2::AwsEc2;
 pub use efs::AwsEfs;
 pub(crate) use errors::kind_of;

@@ -1,5 +1,7 @@
 //! A hermetic place for one test: a state folder of its own, a cleared environment, the real binary.
 
+pub mod terminal;
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 

@@ -1,0 +1,226 @@
+//! A machine that is asleep for an hour in the middle of an operation, at every pause in turn; and its network,
+//! which is gone before the sleep and comes back only some time after it.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, StatusChecks};
+use geusemaker::host::{
+    ArmRequest, Host, HostError, Job, JobState, LookRequest, MountRequest, Tag,
+};
+use geusemaker::model::{
+    HostFacts, InstanceFacts, InstanceId, InstanceType, MountFacts, RestoreState, Timestamp,
+    TypeFacts,
+};
+use geusemaker::orchestrator::World;
+use geusemaker::sandbox::memory::VirtualClock;
+
+use crate::saga::{Rig, SHAPES, begin, block_on, good, opened};
+
+const HOUR: Duration = Duration::from_secs(3600);
+/// How long the network takes to come back after the sleep.
+const BACK: Duration = Duration::from_secs(1);
+
+/// A clock in whose n-th pause the machine sleeps for an hour.
+struct Sleeper {
+    clock: VirtualClock,
+    left: AtomicI64,
+    awake: Mutex<Duration>,
+    woke: Mutex<Option<Duration>>,
+}
+
+impl Sleeper {
+    fn new(clock: &VirtualClock, at: i64) -> Arc<Self> {
+        Arc::new(Self {
+            clock: clock.clone(),
+            left: AtomicI64::new(at),
+            awake: Mutex::default(),
+            woke: Mutex::default(),
+        })
+    }
+
+    fn has_slept(&self) -> bool {
+        self.woke.lock().expect("a time").is_some()
+    }
+
+    /// From the pause before the sleep until a while after it.
+    fn has_network(&self) -> bool {
+        match *self.woke.lock().expect("a time") {
+            Some(woke) => self.awake() >= woke + BACK,
+            None => self.left.load(Ordering::SeqCst) != 1,
+        }
+    }
+}
+
+#[async_trait]
+impl Clock for Sleeper {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn awake(&self) -> Duration {
+        *self.awake.lock().expect("a time")
+    }
+
+    async fn sleep(&self, how_long: Duration) {
+        *self.awake.lock().expect("a time") += how_long;
+        if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.clock.advance(HOUR);
+            *self.woke.lock().expect("a time") = Some(self.awake());
+        }
+        self.clock.sleep(how_long).await;
+    }
+}
+
+/// The way to the cloud and the hosts, over a network that comes and goes.
+struct Network {
+    sleeper: Arc<Sleeper>,
+    ec2: Arc<dyn Ec2>,
+    host: Arc<dyn Host>,
+}
+
+impl Network {
+    fn reach(&self) -> Result<(), CloudError> {
+        if self.sleeper.has_network() {
+            return Ok(());
+        }
+        Err(CloudError {
+            call: "ec2:Test",
+            code: None,
+            message: "no network".into(),
+            request_id: None,
+            kind: CloudErrorKind::Unreachable,
+        })
+    }
+}
+
+#[async_trait]
+impl Ec2 for Network {
+    async fn instance(&self, id: &InstanceId) -> Result<Option<InstanceFacts>, CloudError> {
+        self.reach()?;
+        self.ec2.instance(id).await
+    }
+    async fn types(&self, names: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError> {
+        self.reach()?;
+        self.ec2.types(names).await
+    }
+    async fn offered(
+        &self,
+        names: &[InstanceType],
+        zone: &str,
+    ) -> Result<Vec<InstanceType>, CloudError> {
+        self.reach()?;
+        self.ec2.offered(names, zone).await
+    }
+    async fn stop(&self, id: &InstanceId, force: bool) -> Result<(), CloudError> {
+        self.reach()?;
+        self.ec2.stop(id, force).await
+    }
+    async fn start(&self, id: &InstanceId) -> Result<(), CloudError> {
+        self.reach()?;
+        self.ec2.start(id).await
+    }
+    async fn set_type(&self, id: &InstanceId, to: &InstanceType) -> Result<(), CloudError> {
+        self.reach()?;
+        self.ec2.set_type(id, to).await
+    }
+    async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError> {
+        self.reach()?;
+        self.ec2.status_checks(id).await
+    }
+}
+
+#[async_trait]
+impl Host for Network {
+    async fn look(&self, on: &InstanceId, ask: &LookRequest) -> Result<HostFacts, HostError> {
+        self.reach()?;
+        self.host.look(on, ask).await
+    }
+    async fn mount(
+        &self,
+        on: &InstanceId,
+        tag: Option<&Tag>,
+        ask: &MountRequest,
+    ) -> Result<MountFacts, HostError> {
+        self.reach()?;
+        self.host.mount(on, tag, ask).await
+    }
+    async fn start(&self, on: &InstanceId, tag: &Tag, job: &Job) -> Result<JobState, HostError> {
+        self.reach()?;
+        self.host.start(on, tag, job).await
+    }
+    async fn poll(&self, on: &InstanceId, tag: &Tag) -> Result<JobState, HostError> {
+        self.reach()?;
+        self.host.poll(on, tag).await
+    }
+    async fn arm(
+        &self,
+        on: &InstanceId,
+        tag: &Tag,
+        ask: &ArmRequest,
+    ) -> Result<RestoreState, HostError> {
+        self.reach()?;
+        self.host.arm(on, tag, ask).await
+    }
+    async fn commit(&self, on: &InstanceId, tag: &Tag) -> Result<RestoreState, HostError> {
+        self.reach()?;
+        self.host.commit(on, tag).await
+    }
+}
+
+/// The same world, with a machine that sleeps in its n-th pause, with or without its network around it.
+fn drowsy(rig: &Rig, at: i64, network: bool) -> (World, Arc<Sleeper>) {
+    let sleeper = Sleeper::new(&rig.clock, at);
+    let mut world = World {
+        clock: sleeper.clone(),
+        ..rig.plain_world()
+    };
+    if !network {
+        let net = Arc::new(Network {
+            sleeper: sleeper.clone(),
+            ec2: world.ec2.clone(),
+            host: world.host.clone(),
+        });
+        (world.ec2, world.host) = (net.clone(), net);
+    }
+    (world, sleeper)
+}
+
+/// Sleeps once in each pause of each shape of a plan; every run ends as a run without a sleep does.
+fn every_pause(network: bool) {
+    let mut runs = 0;
+    for shape in &SHAPES {
+        block_on(async {
+            for at in 1.. {
+                let (rig, plan, snapshot) = begin(shape).await;
+                let (world, sleeper) = drowsy(&rig, at, network);
+                let (outcome, lines) = rig
+                    .process(&world, &plan, &snapshot, opened(&plan, &rig), 0, None)
+                    .await;
+                let place = format!("{}: asleep in pause {at}: {outcome:?}", shape.name);
+                let entries = lines.iter().map(|l| &l.entry).skip(1).collect::<Vec<_>>();
+                assert!(good(outcome), "{place}\n{entries:#?}");
+                let stack = rig.stack();
+                let is_type = plan.after.instance_type.as_str();
+                assert_eq!(stack["type"], is_type, "{place}");
+                if !sleeper.has_slept() {
+                    break;
+                }
+                runs += 1;
+            }
+        });
+    }
+    assert!(runs > 100, "only {runs} runs");
+}
+
+#[test]
+fn an_hour_of_sleep_in_any_pause_changes_nothing_about_the_end() {
+    every_pause(true);
+}
+
+#[test]
+fn a_network_that_is_gone_around_the_sleep_is_waited_for() {
+    every_pause(false);
+}
