@@ -1,8 +1,10 @@
 //! What `update` and `rollback` do alike: show, ask, execute.
 
+use std::collections::BTreeSet;
+
 use super::App;
 use super::confirm::confirm;
-use crate::model::{ChangeOptions, DeploymentName, Outcome};
+use crate::model::{ChangeOptions, DeploymentName, ImageRef, Outcome, ServiceName};
 use crate::orchestrator::{self, Ended, Prepared, Ready, World};
 use crate::plan::{Check, Plan};
 use crate::report::{Body, ChangeData, CommandError, ErrorDocument, PlanData, Reply, text};
@@ -130,6 +132,21 @@ pub(super) fn ended(command: &'static str, name: &DeploymentName, ended: Ended) 
     match error {
         Some(error) => reply.error(error),
         None => reply,
+    }
+}
+
+/// `--image` may name each service once.
+pub(super) fn each_once(
+    command: &[&str],
+    images: &[(ServiceName, ImageRef)],
+) -> Result<(), clap::Error> {
+    let mut seen = BTreeSet::new();
+    match images.iter().find(|(service, _)| !seen.insert(service)) {
+        None => Ok(()),
+        Some((service, _)) => {
+            let message = format!("--image names the service '{service}' twice");
+            Err(usage(command, &message))
+        }
     }
 }
 

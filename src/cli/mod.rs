@@ -6,6 +6,7 @@
 mod adopt;
 mod app;
 mod change;
+mod check;
 mod completions;
 pub mod confirm;
 pub mod docs;
@@ -29,6 +30,7 @@ pub mod world;
 
 pub use adopt::AdoptArgs;
 pub use app::App;
+pub use check::CheckArgs;
 pub use clap::Parser;
 pub use completions::{CompletionsArgs, ManArgs};
 pub use globals::{ColorMode, Globals, ProgressMode, Settings};
@@ -91,6 +93,7 @@ pub enum Command {
     Inspect(InspectArgs),
     History(HistoryArgs),
     Unlock(UnlockArgs),
+    Check(CheckArgs),
     Sandbox(SandboxArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),

@@ -102,6 +102,7 @@ impl Command {
             Command::Adopt(args) => args.run(app).await,
             Command::Status(args) => args.run(app).await,
             Command::Unlock(args) => args.run(app).await,
+            Command::Check(args) => args.run(app).await,
             Command::Sandbox(args) => args.run(app).await,
             Command::List(args) => args.run(app),
             Command::Inspect(args) => args.run(app),
@@ -122,6 +123,7 @@ impl Command {
             Self::Unlock(args) => Reply::new("unlock").of(&args.name),
             Self::Inspect(args) => Reply::new("inspect").of(&args.name),
             Self::History(args) => Reply::new("history").of(&args.name),
+            Self::Check(args) => Reply::new("check").of(&args.name),
             Self::List(_) => Reply::new("list"),
             Self::Sandbox(_) => Reply::new("sandbox"),
             Self::Completions(_) => Reply::new("completions"),
@@ -135,6 +137,7 @@ fn checked(cli: Cli) -> Result<Cli, clap::Error> {
     match &cli.command {
         Some(Command::Update(args)) => args.check()?,
         Some(Command::Rollback(args)) => args.check()?,
+        Some(Command::Check(args)) => args.check()?,
         Some(Command::Sandbox(args)) => args.check()?,
         _ => {}
     }

@@ -1,7 +1,5 @@
 //! `update NAME`: change the type and the images, in place.
 
-use std::collections::BTreeMap;
-
 use super::{App, change, value, world};
 use crate::model::{
     ChangeOptions, DeploymentName, GateSettings, ImageRef, InstanceType, ServiceName, UpdateRequest,
@@ -68,17 +66,11 @@ pub struct AskArgs {
 impl UpdateArgs {
     /// What clap cannot check by itself.
     pub(super) fn check(&self) -> Result<(), clap::Error> {
-        let wrong = |message: &str| Err(change::usage(&["update"], message));
         if self.instance_type.is_none() && self.images.is_empty() {
-            return wrong("nothing to change: give --instance-type, --image, or both");
+            let message = "nothing to change: give --instance-type, --image, or both";
+            return Err(change::usage(&["update"], message));
         }
-        let mut seen = BTreeMap::new();
-        for (service, reference) in &self.images {
-            if seen.insert(service, reference).is_some() {
-                return wrong(&format!("--image names the service '{service}' twice"));
-            }
-        }
-        Ok(())
+        change::each_once(&["update"], &self.images)
     }
 
     /// The request, with the world's own defaults for the gate.

@@ -9,5 +9,5 @@ mod without;
 pub use identity::identity;
 pub use judge::{judge, judge_file_system, judge_mount};
 pub use mountinfo::MountLine;
-pub use order::{drop_in, mount_unit};
+pub use order::{DROP_IN_FILE, drop_in, drop_in_text, mount_unit};
 pub use without::judge_without_efs;

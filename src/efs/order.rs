@@ -30,20 +30,33 @@ pub fn mount_unit(point: &str) -> String {
     unit + ".mount"
 }
 
-/// The remedy: a drop-in that makes Docker wait for the mount, and where it goes.
-pub fn drop_in(point: &str) -> String {
+/// Where the drop-in goes on the host: a name of ours, so that nobody else's is touched.
+pub const DROP_IN_FILE: &str = "/etc/systemd/system/docker.service.d/geusemaker-mount.conf";
+
+/// The drop-in that makes Docker wait for the mount.
+pub fn drop_in_text(point: &str) -> String {
+    format!("[Unit]\nRequiresMountsFor={}\n", in_unit_file(point))
+}
+
+/// A path as a unit file has it.
+fn in_unit_file(point: &str) -> String {
     // systemd splits at spaces and reads `%` as a specifier.
     let path = point
         .replace('\\', "\\\\")
         .replace('"', "\\\"")
         .replace('%', "%%");
-    let path = if path.contains([' ', '"', '\\']) {
+    if path.contains([' ', '"', '\\']) {
         format!("\"{path}\"")
     } else {
         path
-    };
+    }
+}
+
+/// The remedy by hand.
+pub fn drop_in(point: &str) -> String {
     format!(
-        "write these two lines to /etc/systemd/system/docker.service.d/mount.conf and run `systemctl daemon-reload` (Docker need not restart):\n[Unit]\nRequiresMountsFor={path}"
+        "write these two lines to {DROP_IN_FILE} and run `systemctl daemon-reload` (Docker need not restart):\n{}",
+        drop_in_text(point).trim_end()
     )
 }
 

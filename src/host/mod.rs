@@ -1,9 +1,10 @@
-//! The instance as a host: four verbs, their scripts, their replies.
+//! The instance as a host: five verbs, their scripts, their replies.
 //!
 //! | verb | script | writes on the host |
 //! |---|---|---|
 //! | look | `scripts/look.sh` | nothing |
 //! | mount | `scripts/mount.sh` | the sentinel, when asked to |
+//! | order | `scripts/order.sh` | one drop-in of docker.service, when asked to |
 //! | start | `scripts/start.sh` | starts one detached job: pull, quiesce or apply |
 //! | poll | `scripts/poll.sh` | nothing |
 //!
@@ -23,7 +24,7 @@ pub use channel::{ChannelLimits, RunCommandHost};
 pub use envelope::{Gather, Next, RESTARTS, Slice, parse_slice};
 pub use input::Input;
 pub use port::*;
-pub use reply::{parse_job, parse_look, parse_mount, parse_put, parse_restore};
+pub use reply::{parse_job, parse_look, parse_mount, parse_order, parse_put, parse_restore};
 
 #[cfg(test)]
 pub(crate) mod tests;

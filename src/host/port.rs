@@ -24,6 +24,15 @@ pub trait Host: Send + Sync {
         ask: &MountRequest,
     ) -> Result<MountFacts, HostError>;
 
+    /// Looks whether Docker waits for a mount at a boot. With a tag (that is, under the lock) a drop-in is
+    /// written that makes it wait, and taken away again where it does not.
+    async fn order(
+        &self,
+        on: &InstanceId,
+        tag: Option<&Tag>,
+        ask: &OrderRequest,
+    ) -> Result<OrderFacts, HostError>;
+
     /// Starts a job and leaves it running; the same tag twice starts it once. Answers how far it is.
     async fn start(&self, on: &InstanceId, tag: &Tag, job: &Job) -> Result<JobState, HostError>;
 
@@ -92,6 +101,45 @@ pub struct MountRequest {
     pub limit_s: u32,
     /// What the sentinel is to say when it is written: a short text without a newline.
     pub token: String,
+}
+
+/// Which mount Docker is to wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRequest {
+    /// The mount point.
+    pub point: String,
+    /// The unit that systemd makes of it.
+    pub unit: String,
+    /// What the drop-in is to say.
+    pub text: String,
+}
+
+/// What orders Docker on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderFacts {
+    /// `Requires=` of docker.service; None: there is no systemd, or it does not run Docker.
+    pub requires: Option<Vec<String>>,
+    /// The file that the mount's unit comes from (of fstab, a generated one); empty: none that systemd knows of.
+    pub unit_file: String,
+    /// The lines of fstab for the mount point.
+    pub fstab: Vec<String>,
+    /// The drop-in was of no use, and is still there.
+    pub left: bool,
+}
+
+impl OrderFacts {
+    /// Whether Docker waits for this mount.
+    pub fn holds(&self, unit: &str) -> bool {
+        self.requires
+            .iter()
+            .flatten()
+            .any(|required| required == unit)
+    }
+
+    /// Whether there is anything that systemd could mount. fstab may have been written after systemd read it.
+    pub fn has_mount(&self) -> bool {
+        !self.unit_file.is_empty() || !self.fstab.is_empty()
+    }
 }
 
 /// Work that may take longer than Run Command should.

@@ -46,6 +46,19 @@ pub struct ChangeOptions {
     pub gate: GateSettings,
 }
 
+/// `check NAME …`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckRequest {
+    /// The deployment.
+    pub deployment: DeploymentName,
+    /// `--instance-type`.
+    pub instance_type: Option<InstanceType>,
+    /// `--image`, by service.
+    pub images: BTreeMap<ServiceName, ImageRef>,
+    /// How health would be judged.
+    pub gate: GateSettings,
+}
+
 /// `adopt NAME …`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdoptRequest {

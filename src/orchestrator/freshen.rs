@@ -27,7 +27,7 @@ pub(super) async fn freshen(
         return Ok(());
     }
     let ask = Ask {
-        instance_type: None,
+        types: std::collections::BTreeSet::new(),
         images: desired
             .images
             .values()

@@ -5,12 +5,14 @@
 
 mod adopt;
 mod await_host;
+mod check;
 mod containers;
 mod drive;
 mod execute;
 mod failure;
 mod fenced;
 mod finish;
+mod fix;
 mod freshen;
 mod guard;
 mod hold;
@@ -27,8 +29,10 @@ mod unlock;
 mod world;
 
 pub use adopt::adopt;
+pub use check::{Checked, check};
 pub use drive::{Operation, Recorder};
 pub use execute::execute;
+pub use fix::{Fix, fix, prepare_fix};
 pub use hold::{Guard, Unguarded};
 pub use interrupt::{Interrupt, Standing};
 pub use looks::{history, inspect, list, status, unfinished};

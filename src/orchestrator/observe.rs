@@ -10,8 +10,8 @@ use crate::model::{Deployment, HostView, ImageRef, InstanceId, InstanceType, Obs
 /// What to look at besides the deployment itself.
 #[derive(Debug, Clone, Default)]
 pub struct Ask {
-    /// A type that is wanted.
-    pub instance_type: Option<InstanceType>,
+    /// The types that are wanted.
+    pub types: BTreeSet<InstanceType>,
     /// References that are wanted: what they mean on the host.
     pub images: Vec<ImageRef>,
     /// The operation whose controller looks: its armed host hears of it.
@@ -48,7 +48,7 @@ pub async fn observe(
         .ok_or_else(|| ObserveError::NoInstance(id.clone()))?;
     let mut names = vec![instance.instance_type.clone()];
     names.extend(
-        ask.instance_type
+        ask.types
             .iter()
             .filter(|t| **t != instance.instance_type)
             .cloned(),

@@ -70,9 +70,19 @@ pub async fn prepare_update(
     request: &UpdateRequest,
 ) -> Result<Prepared, CommandError> {
     let (state, deployment) = open(world, &request.deployment)?;
+    let desired = update_desired(request);
     if let Some(refusal) = elsewhere(world, &state, &deployment.name).await? {
         return Ok(refuse(None, vec![refusal]));
     }
+    // A dry run changes nothing, and does not ask the registry either.
+    if !request.options.dry_run {
+        freshen(world, &state, &deployment, &desired).await?;
+    }
+    prepare(world, &state, deployment, desired).await
+}
+
+/// What an update wants.
+pub(super) fn update_desired(request: &UpdateRequest) -> Desired {
     let images = request
         .images
         .iter()
@@ -86,18 +96,13 @@ pub async fn prepare_update(
             )
         })
         .collect();
-    let desired = Desired {
+    Desired {
         instance_type: request.instance_type.clone(),
         images,
         purpose: Purpose::Update,
         gate: request.options.gate,
         undo_on_failure: !request.options.no_rollback,
-    };
-    // A dry run changes nothing, and does not ask the registry either.
-    if !request.options.dry_run {
-        freshen(world, &state, &deployment, &desired).await?;
     }
-    prepare(world, &state, deployment, desired).await
 }
 
 /// Looks and plans a rollback; changes nothing and takes no lock.
@@ -117,6 +122,22 @@ pub async fn prepare_rollback(
         return Ok(refuse(None, vec![refusal]));
     }
     let (snapshot, redo) = target(&state, request)?;
+    let desired = rollback_desired(&snapshot, request)?;
+    let mut prepared = prepare(world, &state, deployment, desired).await?;
+    if let Prepared::Ready(ready) = &mut prepared
+        && redo
+    {
+        let warning = "the last success was a rollback: taking it back is a redo of what it undid";
+        ready.plan.warnings.push(warning.into());
+    }
+    Ok(prepared)
+}
+
+/// What a rollback to this snapshot wants.
+pub(super) fn rollback_desired(
+    snapshot: &Snapshot,
+    request: &RollbackRequest,
+) -> Result<Desired, CommandError> {
     let chosen = |service: &crate::model::ServiceName| {
         request
             .services
@@ -147,7 +168,7 @@ pub async fn prepare_rollback(
         })
         .collect();
     let green = snapshot.green().into_iter().filter(|s| chosen(s)).collect();
-    let desired = Desired {
+    Ok(Desired {
         instance_type: request
             .services
             .is_none()
@@ -159,21 +180,16 @@ pub async fn prepare_rollback(
         },
         gate: request.options.gate,
         undo_on_failure: !request.options.no_rollback,
-    };
-    let mut prepared = prepare(world, &state, deployment, desired).await?;
-    if let Prepared::Ready(ready) = &mut prepared
-        && redo
-    {
-        let warning = "the last success was a rollback: taking it back is a redo of what it undid";
-        ready.plan.warnings.push(warning.into());
-    }
-    Ok(prepared)
+    })
 }
 
 /// The snapshot that a rollback goes to: the one named, else the one of the newest operation that ended
 /// `updated` or `rolled_back_as_asked`. Operations that changed nothing or were undone are passed over.
 /// True beside it: that operation was a rollback itself, so this one is a redo.
-fn target(state: &StateDir, request: &RollbackRequest) -> Result<(Snapshot, bool), CommandError> {
+pub(super) fn target(
+    state: &StateDir,
+    request: &RollbackRequest,
+) -> Result<(Snapshot, bool), CommandError> {
     let (id, redo): (SnapshotId, bool) = match &request.to {
         Some(id) => (id.clone(), false),
         None => state
@@ -221,22 +237,7 @@ async fn prepare(
         Ok(observed) => observed,
         Err(check) => return Ok(refuse(None, vec![check])),
     };
-    let id = new_id(world.clock.now(), (world.random)());
-    let id = SnapshotId::new(id).map_err(|e| CommandError::failed("internal", e.to_string()))?;
-    let fresh = Snapshot::of(&observed, &deployment, id.clone());
-    let newest = state
-        .snapshots(&deployment.name)
-        .list()?
-        .items
-        .into_iter()
-        .next();
-    let choice = match newest {
-        Some(newest) if newest.same_state(&fresh) => SnapshotChoice {
-            id: newest.id,
-            reuse: true,
-        },
-        _ => SnapshotChoice { id, reuse: false },
-    };
+    let choice = choice(world, state, &deployment, &observed)?;
     Ok(
         match decide(world, &deployment, &observed, &desired, &choice) {
             Err(checks) => refuse(Some(&observed), checks),
@@ -274,6 +275,31 @@ pub(super) async fn expiry(world: &World, plan: &Plan, from: usize) -> Option<Ch
     ))
 }
 
+/// The snapshot that holds the state before: the newest one, where it says the same.
+pub(super) fn choice(
+    world: &World,
+    state: &StateDir,
+    deployment: &Deployment,
+    observed: &Observed,
+) -> Result<SnapshotChoice, CommandError> {
+    let id = new_id(world.clock.now(), (world.random)());
+    let id = SnapshotId::new(id).map_err(|e| CommandError::failed("internal", e.to_string()))?;
+    let fresh = Snapshot::of(observed, deployment, id.clone());
+    let newest = state
+        .snapshots(&deployment.name)
+        .list()?
+        .items
+        .into_iter()
+        .next();
+    Ok(match newest {
+        Some(newest) if newest.same_state(&fresh) => SnapshotChoice {
+            id: newest.id,
+            reuse: true,
+        },
+        _ => SnapshotChoice { id, reuse: false },
+    })
+}
+
 pub(super) fn decide(
     world: &World,
     deployment: &Deployment,
@@ -296,18 +322,23 @@ pub(super) async fn look(
     deployment: &Deployment,
     desired: &Desired,
 ) -> Result<Result<Observed, Check>, CommandError> {
-    let ids = desired
-        .images
-        .values()
-        .filter_map(|i| ImageRef::new(i.id.as_ref()?.as_str()).ok());
+    look_for(world, deployment, &[desired]).await
+}
+
+/// The same for several wishes at once.
+pub(super) async fn look_for(
+    world: &World,
+    deployment: &Deployment,
+    wishes: &[&Desired],
+) -> Result<Result<Observed, Check>, CommandError> {
+    let images = || wishes.iter().flat_map(|d| d.images.values());
+    let ids = images().filter_map(|i| ImageRef::new(i.id.as_ref()?.as_str()).ok());
     let ask = Ask {
-        instance_type: desired.instance_type.clone(),
-        images: desired
-            .images
-            .values()
-            .map(|i| i.reference.clone())
-            .chain(ids)
+        types: wishes
+            .iter()
+            .filter_map(|d| d.instance_type.clone())
             .collect(),
+        images: images().map(|i| i.reference.clone()).chain(ids).collect(),
         beat: None,
     };
     match observe(world, deployment, &ask).await {

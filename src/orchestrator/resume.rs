@@ -188,7 +188,7 @@ async fn append(op: &mut Operation<'_>, entry: Entry) -> Result<(), CommandError
 async fn look(op: &Operation<'_>) -> Result<Observed, CommandError> {
     let (world, deployment) = (op.world, op.deployment);
     let ask = Ask {
-        instance_type: None,
+        types: Default::default(),
         images: pulled(op.lines.iter().map(|l| &l.entry))
             .values()
             .filter_map(|p| ImageRef::new(p.id.as_str()).ok())

@@ -331,6 +331,31 @@ pub(crate) fn inspect() -> InspectData {
     }
 }
 
+pub(crate) fn checked() -> CheckData {
+    let back = Check::ok("rollback_target", "rollback: it would go to snapshot x");
+    let mut checks = checks();
+    checks.retain(|c| c.status != CheckStatus::Refuse);
+    checks.push(back);
+    CheckData {
+        plan: PlanData::new(Some(&plan()), checks),
+        rollback: WayBack {
+            snapshot_id: Some(SnapshotId::new("20261120-090000-0001").unwrap()),
+            status: Some(CheckStatus::Warn),
+            changes: vec!["instance_type: t3.large -> t3.medium".into()],
+        },
+    }
+}
+
+pub(crate) fn mended() -> FixData {
+    FixData {
+        file: crate::efs::DROP_IN_FILE.into(),
+        text: crate::efs::drop_in_text("/mnt/efs"),
+        unit: "mnt-efs.mount".into(),
+        written: true,
+        requires: vec!["mnt-efs.mount".into()],
+    }
+}
+
 pub(crate) fn adopted() -> AdoptData {
     AdoptData {
         name: name(),

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::help;
 use super::result::{ChangeData, CommandResult, ErrorDocument, PlanData, RESULT_SCHEMA};
 use super::views::{
-    AdoptData, HistoryData, InspectData, ListData, SandboxData, StatusData, UnlockData,
+    AdoptData, CheckData, FixData, HistoryData, InspectData, ListData, SandboxData, StatusData,
+    UnlockData,
 };
 use super::{CommandError, Ink, Paper, escape, text};
 use crate::model::{DeploymentName, Outcome};
@@ -49,9 +50,9 @@ impl Words {
 }
 
 /// The commands that a next step names.
-const COMMANDS: [&str; 10] = [
-    "update", "rollback", "resume", "adopt", "list", "status", "inspect", "history", "unlock",
-    "sandbox",
+const COMMANDS: [&str; 11] = [
+    "update", "rollback", "resume", "adopt", "list", "status", "inspect", "history", "check",
+    "unlock", "sandbox",
 ];
 
 impl Default for Words {
@@ -111,6 +112,10 @@ pub enum Body {
         /// For people.
         ready: Option<(Box<Plan>, String)>,
     },
+    /// `check`.
+    Check(Box<CheckData>),
+    /// `check --fix`.
+    Fix(Box<FixData>),
     /// `list`.
     List(ListData),
     /// `status`.
@@ -237,6 +242,7 @@ impl Reply {
         let plan = match &mut reply.body {
             Body::Change(data) => data.plan.as_mut(),
             Body::DryRun { data, .. } => Some(data.as_mut()),
+            Body::Check(data) => Some(&mut data.plan),
             _ => None,
         };
         for check in plan.into_iter().flat_map(|plan| &mut plan.checks) {
@@ -267,6 +273,8 @@ impl Reply {
             Body::None | Body::Written => json!({}),
             Body::Change(data) => value(serde_json::to_value(data)),
             Body::DryRun { data, .. } => json!({ "plan": value(serde_json::to_value(data)) }),
+            Body::Check(data) => value(serde_json::to_value(data)),
+            Body::Fix(data) => value(serde_json::to_value(data)),
             Body::List(data) => value(serde_json::to_value(data)),
             Body::Status(data) => value(serde_json::to_value(data)),
             Body::History(data) => value(serde_json::to_value(data)),

@@ -9,7 +9,8 @@ use crate::model::{
     OperationId, Outcome, RunState, ServiceName, SnapshotId, Timestamp,
 };
 
-use super::result::{ErrorDocument, StepData};
+use super::result::{ErrorDocument, PlanData, StepData};
+use crate::plan::CheckStatus;
 use crate::sandbox::fault::Fault;
 use crate::sandbox::latency::Latency;
 use crate::state::lease::OpenElsewhere;
@@ -38,6 +39,41 @@ pub struct ListRow {
     pub images: BTreeMap<String, String>,
     /// When that was.
     pub updated_at: Timestamp,
+}
+
+/// `data` of `check`: would an update, and a rollback, work right now?
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckData {
+    /// As in a dry run; the checks of the way back are among its own, with `rollback: ` before the message.
+    pub plan: PlanData,
+    /// The way back.
+    pub rollback: WayBack,
+}
+
+/// Whether a rollback would work right now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct WayBack {
+    /// The snapshot that it would go to; None: nothing was changed yet.
+    pub snapshot_id: Option<SnapshotId>,
+    /// The gravest of its checks; None where there is nothing to go back to, or it could not be judged.
+    pub status: Option<CheckStatus>,
+    /// What it would change, one line each.
+    pub changes: Vec<String>,
+}
+
+/// `data` of `check --fix`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FixData {
+    /// The drop-in, on the host.
+    pub file: String,
+    /// What it says.
+    pub text: String,
+    /// The mount that Docker is to wait for, as systemd names it.
+    pub unit: String,
+    /// Whether it was written now.
+    pub written: bool,
+    /// `Requires=` of docker.service, as it reads back.
+    pub requires: Vec<String>,
 }
 
 /// `data` of `status`: what is, now.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, StatusChecks};
 use geusemaker::host::{
-    ArmRequest, Host, HostError, Job, JobState, LookRequest, MountRequest, Tag,
+    ArmRequest, Host, HostError, Job, JobState, LookRequest, MountRequest, OrderFacts,
+    OrderRequest, Tag,
 };
 use geusemaker::model::{
     HostFacts, InstanceFacts, InstanceId, InstanceType, MountFacts, RestoreState, Timestamp,
@@ -163,6 +164,15 @@ impl Host for Network {
     ) -> Result<RestoreState, HostError> {
         self.reach()?;
         self.host.arm(on, tag, ask).await
+    }
+    async fn order(
+        &self,
+        on: &InstanceId,
+        tag: Option<&Tag>,
+        ask: &OrderRequest,
+    ) -> Result<OrderFacts, HostError> {
+        self.reach()?;
+        self.host.order(on, tag, ask).await
     }
     async fn commit(&self, on: &InstanceId, tag: &Tag) -> Result<RestoreState, HostError> {
         self.reach()?;

@@ -244,9 +244,7 @@ fn rows() -> Vec<(Vec<String>, String)> {
         &["\u{1b}[31mx"],
         "error: unrecognized subcommand '\\u{1b}[31mx'".into(),
     );
-    for absent in [
-        "deploy", "destroy", "check", "logs", "unlock", "exec", "template",
-    ] {
+    for absent in ["deploy", "destroy", "logs", "unlock", "exec", "template"] {
         row(
             &[absent],
             format!("error: unrecognized subcommand '{absent}'"),

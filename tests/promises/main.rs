@@ -3,6 +3,7 @@
 mod asleep;
 mod bad_input;
 mod bad_world;
+mod check;
 mod deadlines;
 mod faults;
 mod locks;

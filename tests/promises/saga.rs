@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use async_trait::async_trait;
 use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, Lasting, StatusChecks};
 use geusemaker::host::{
-    ArmRequest, Host, HostError, Job, JobState, LookRequest, MountRequest, Tag,
+    ArmRequest, Host, HostError, Job, JobState, LookRequest, MountRequest, OrderFacts,
+    OrderRequest, Tag,
 };
 use geusemaker::journal::{Entry, Failure, FailureClass, JOURNAL_SCHEMA, Line};
 use geusemaker::model::{
@@ -118,6 +119,14 @@ impl Ec2 for Faulty {
 impl Host for Faulty {
     async fn look(&self, on: &InstanceId, ask: &LookRequest) -> Result<HostFacts, HostError> {
         self.host.look(on, ask).await
+    }
+    async fn order(
+        &self,
+        on: &InstanceId,
+        tag: Option<&Tag>,
+        ask: &OrderRequest,
+    ) -> Result<OrderFacts, HostError> {
+        self.host.order(on, tag, ask).await
     }
     async fn mount(
         &self,
@@ -300,7 +309,7 @@ impl Rig {
             .values()
             .filter_map(|i| ImageRef::new(i.id.as_ref()?.as_str()).ok());
         let ask = Ask {
-            instance_type: desired.instance_type.clone(),
+            types: desired.instance_type.clone().into_iter().collect(),
             images: desired
                 .images
                 .values()

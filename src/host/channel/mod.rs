@@ -12,9 +12,12 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 
 use super::envelope::{Gather, Next, parse_slice};
-use super::reply::{parse_job, parse_look, parse_mount, parse_put, parse_restore};
+use super::reply::{parse_job, parse_look, parse_mount, parse_order, parse_put, parse_restore};
 use super::scripts::Verb;
-use super::{ArmRequest, Host, HostError, Input, Job, JobState, LookRequest, MountRequest, Tag};
+use super::{
+    ArmRequest, Host, HostError, Input, Job, JobState, LookRequest, MountRequest, OrderFacts,
+    OrderRequest, Tag,
+};
 use crate::cloud::{Agent, Clock};
 use crate::model::{HostFacts, InstanceId, MountFacts, RestoreState};
 
@@ -80,6 +83,17 @@ impl Host for RunCommandHost {
         let more_s = ask.limit_s.saturating_mul(2);
         let document = self.document(on, Verb::Mount, tag, input, more_s).await?;
         parse_mount(tag.map(|t| t.fence), &document)
+    }
+
+    async fn order(
+        &self,
+        on: &InstanceId,
+        tag: Option<&Tag>,
+        ask: &OrderRequest,
+    ) -> Result<OrderFacts, HostError> {
+        let input = request::order(tag, ask)?;
+        let document = self.document(on, Verb::Order, tag, input, 0).await?;
+        parse_order(tag.map(|t| t.fence), &document)
     }
 
     async fn start(&self, on: &InstanceId, tag: &Tag, job: &Job) -> Result<JobState, HostError> {

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::host::scripts::Verb;
 use crate::host::{
-    ApplyJob, ArmRequest, FileText, HostError, Input, Job, LookRequest, MountRequest, Tag,
-    sha256_hex,
+    ApplyJob, ArmRequest, FileText, HostError, Input, Job, LookRequest, MountRequest, OrderRequest,
+    Tag, sha256_hex,
 };
 
 /// The document of `SendCommand` is at most 64 KB, parameters and all; JSON escapes some of the script.
@@ -55,6 +55,15 @@ pub(super) fn mount(tag: Option<&Tag>, ask: &MountRequest) -> Result<Input, Host
         .text("limit", &ask.limit_s.to_string())
         .text("token", &ask.token);
     fits(Verb::Mount, input)
+}
+
+pub(super) fn order(tag: Option<&Tag>, ask: &OrderRequest) -> Result<Input, HostError> {
+    let input = tag.map(tag_lines).unwrap_or_default();
+    let input = input
+        .text("point", mount_point(Verb::Order, &ask.point)?)
+        .text("unit", &ask.unit)
+        .text("text", &ask.text);
+    fits(Verb::Order, input)
 }
 
 /// The commands of a start: the parts of a long text first.

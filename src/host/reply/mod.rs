@@ -4,11 +4,13 @@ mod containers;
 mod job;
 mod look;
 mod mount;
+mod order;
 mod restore;
 
 pub use job::{parse_job, parse_put};
 pub use look::parse_look;
 pub use mount::parse_mount;
+pub use order::parse_order;
 pub use restore::parse_restore;
 
 use base64::Engine;

@@ -46,11 +46,13 @@ pub enum Verb {
     Arm,
     /// Disarms it.
     Commit,
+    /// Looks whether Docker waits for a mount, and writes the drop-in for it.
+    Order,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 7] = [
+    pub const ALL: [Verb; 8] = [
         Verb::Look,
         Verb::Mount,
         Verb::Start,
@@ -58,6 +60,7 @@ impl Verb {
         Verb::Put,
         Verb::Arm,
         Verb::Commit,
+        Verb::Order,
     ];
 
     /// Its name, in comments and errors.
@@ -70,12 +73,13 @@ impl Verb {
             Verb::Put => "put",
             Verb::Arm => "arm",
             Verb::Commit => "commit",
+            Verb::Order => "order",
         }
     }
 
     /// The constant text of its script, up to and with the line that begins the input.
     pub fn script(self) -> &'static str {
-        static TEXTS: LazyLock<[String; 7]> = LazyLock::new(|| Verb::ALL.map(|v| v.text(lean)));
+        static TEXTS: LazyLock<[String; 8]> = LazyLock::new(|| Verb::ALL.map(|v| v.text(lean)));
         &TEXTS[self as usize]
     }
 
@@ -99,6 +103,7 @@ impl Verb {
                 &[TAG, RECORD, &whole]
             }
             Verb::Commit => &[TAG, RECORD, include_str!("commit.sh")],
+            Verb::Order => &[TAG, RECORD, FACTS, include_str!("order.sh")],
         };
         let body = edit(&[&[PRELUDE, REPLY, RESTORE], parts].concat().concat());
         format!("{body}main <<'{END}'\n")

@@ -4,3 +4,4 @@ mod apply;
 mod facts;
 mod jobs;
 pub(crate) mod machine;
+mod order;

@@ -43,7 +43,10 @@ fn stopped(ask: &Ask) -> Vec<Check> {
         checks.push(Check::refuse(
             "images_need_host",
             format!("images cannot be changed while {id} is stopped: nothing runs them, and nothing could be verified"),
-            format!("{id} is stopped; images wanted for {}", services.join(", ")),
+            match services.as_slice() {
+                [] => format!("{id} is stopped"),
+                some => format!("{id} is stopped; images wanted for {}", some.join(", ")),
+            },
             "a running instance",
             format!("start it first: `aws ec2 start-instances --instance-ids {id}`; or change the type alone"),
         ));
@@ -58,12 +61,32 @@ fn answering(ask: &Ask, facts: &HostFacts) -> Vec<Check> {
     )];
     if ask.wants_images {
         checks.push(compose_v2(facts));
+        checks.push(disk(facts.disk_free));
     }
     match ask.project() {
         Some(project) => checks.extend(files(ask, project)),
         None => checks.push(no_project(ask, facts)),
     }
     checks
+}
+
+/// What a pull of a usual image takes, unpacked. A pull that finds no space is refused before anything is
+/// down, so little space is a warning.
+const SPARE: u64 = 2 << 30;
+
+fn disk(free: u64) -> Check {
+    let name = "disk_space";
+    let mib = free >> 20;
+    if free >= SPARE {
+        return Check::ok(name, "there is space for another image on the host");
+    }
+    Check::warn(
+        name,
+        "there is little space for another image on the host",
+        format!("{mib} MiB free where Docker keeps its images"),
+        format!("{} MiB or more", SPARE >> 20),
+        "make room: `docker system df` shows what takes it. `docker image prune -a` would also take the images that a rollback needs",
+    )
 }
 
 fn compose_v2(facts: &HostFacts) -> Check {

@@ -105,6 +105,7 @@ fn service(
         return checks;
     }
     checks.extend(scaled(project, name, doc));
+    checks.extend(kept(ask, name, wanted));
     if project.service(name).is_none() {
         checks.push(Check::warn(
             "service_running",
@@ -131,6 +132,34 @@ fn service(
         checks.extend(postgres::check(name, &current, &wanted.reference));
     }
     checks
+}
+
+/// Where the very image is wanted: whether it is still on the host. What a pull would bring is known only by
+/// pulling.
+fn kept(ask: &Ask, name: &ServiceName, wanted: &DesiredImage) -> Option<Check> {
+    let (check, id) = ("image_kept", wanted.id.as_ref()?);
+    let reference = &wanted.reference;
+    let images = &ask.observed.host.facts()?.images;
+    let by_id = ImageRef::new(id.as_str()).ok()?.normalized();
+    let now = images.get(&reference.normalized()).map(|i| &i.id);
+    if images.contains_key(&by_id) || now == Some(id) {
+        return Some(Check::ok(check, format!("{name}: {id} is on the host")));
+    }
+    let found = match now {
+        Some(other) => format!("{reference} means {other} on the host"),
+        None => format!("neither it nor {reference} is on the host"),
+    };
+    Some(Check::warn(
+        check,
+        format!(
+            "the way back of {name} is gone from the host: its image has to be pulled again, which is refused where {reference} means another image by now"
+        ),
+        found,
+        id.as_str(),
+        format!(
+            "while the registry still has it: `docker pull {reference}` on the host, and see that it is {id}. `docker image prune -a` takes what a rollback needs"
+        ),
+    ))
 }
 
 fn scaled(project: &ProjectFacts, name: &ServiceName, doc: &ServiceDoc) -> Option<Check> {

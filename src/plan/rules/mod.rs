@@ -7,15 +7,19 @@
 //! | `images.rs` | do the services exist, and can their images be changed in the file? |
 //! | `postgres.rs` | does a database keep its major version? |
 //! | `mounts.rs` | is the data there, now and after a boot? |
+//! | `any.rs` | what would any change need, when none is asked for? |
 //!
 //! Whether anything is to be done at all is not decided here, and an image's architecture is known only
 //! after the pull.
 
+mod any;
 mod host;
 mod images;
 mod instance;
 mod mounts;
 mod postgres;
+
+pub use any::any_change;
 
 use crate::model::{Deployment, Desired, Observed, RunState};
 use crate::plan::Check;
@@ -23,11 +27,14 @@ use crate::plan::Check;
 /// Judges what was observed against what is wanted. All findings at once: `ok`, `warn` and `refuse`; one
 /// refusal is enough for nothing to be changed.
 pub fn check(observed: &Observed, desired: &Desired, deployment: &Deployment) -> Vec<Check> {
-    let ask = Ask::new(observed, desired, deployment);
-    let mut checks = instance::check(&ask);
-    checks.extend(host::check(&ask));
-    checks.extend(images::check(&ask));
-    checks.extend(mounts::check(&ask));
+    judged(&Ask::new(observed, desired, deployment))
+}
+
+fn judged(ask: &Ask) -> Vec<Check> {
+    let mut checks = instance::check(ask);
+    checks.extend(host::check(ask));
+    checks.extend(images::check(ask));
+    checks.extend(mounts::check(ask));
     // The same fact can be found on two ways; it is said once.
     let mut said: Vec<Check> = Vec::new();
     for check in checks {

@@ -3,7 +3,7 @@
 use super::Ask;
 use crate::efs::{judge, judge_file_system, judge_without_efs};
 use crate::model::{FileSystemId, HostView};
-use crate::plan::Check;
+use crate::plan::{Check, CheckStatus};
 
 pub(super) fn check(ask: &Ask) -> Vec<Check> {
     match &ask.deployment.file_system_id {
@@ -57,9 +57,23 @@ fn with_file_system(ask: &Ask, id: &FileSystemId) -> Vec<Check> {
     checks.extend(
         judged
             .into_iter()
-            .filter(|c| !matches!(c.name.as_str(), "file_system" | "mount_target")),
+            .filter(|c| !matches!(c.name.as_str(), "file_system" | "mount_target"))
+            .map(|c| with_fix(ask, c)),
     );
     checks
+}
+
+/// The drop-in can be had by a command. Without a line of fstab it would be of no use, so that comes first.
+fn with_fix(ask: &Ask, mut check: Check) -> Check {
+    let known = ask.observed.host.facts().and_then(|h| h.mount.as_ref());
+    let in_fstab = known.is_some_and(|m| !m.fstab.is_empty() && m.docker_requires.is_some());
+    if check.name == "docker_after_mount" && check.status != CheckStatus::Ok && in_fstab {
+        check.help = format!(
+            "geusemaker check {} --fix writes the drop-in for it; or {}",
+            ask.deployment.name, check.help
+        );
+    }
+    check
 }
 
 fn without(ask: &Ask) -> Vec<Check> {

@@ -27,6 +27,8 @@ fn replies() -> Vec<Reply> {
         body("history", Body::History(HistoryData::default())),
         body("inspect", Body::Inspect(Box::new(inspect()))),
         body("adopt", Body::Adopt(Box::new(adopted()))),
+        body("check", Body::Check(Box::new(checked()))),
+        body("check", Body::Fix(Box::new(mended()))),
         Reply::new("sandbox").body(Body::Sandbox {
             data: Box::new(sandbox()),
             only_faults: false,
@@ -126,6 +128,26 @@ fn the_contract_names_the_fields() {
             "steps changes checks expected_downtime_seconds",
         ),
         (dry, "/data/plan/steps/0", "name on detail outage"),
+        (
+            body(Body::Check(Box::new(checked()))),
+            "/data",
+            "plan rollback",
+        ),
+        (
+            body(Body::Check(Box::new(checked()))),
+            "/data/plan",
+            "steps changes checks expected_downtime_seconds",
+        ),
+        (
+            body(Body::Check(Box::new(checked()))),
+            "/data/rollback",
+            "snapshot_id status changes",
+        ),
+        (
+            body(Body::Fix(Box::new(mended()))),
+            "/data",
+            "file text unit written requires",
+        ),
         (
             body(Body::List(list())),
             "/data/deployments/0",
@@ -467,4 +489,25 @@ fn what_is_on_stdout_already_gets_no_document() {
     for format in [OutputFormat::Text, OutputFormat::Json, OutputFormat::Yaml] {
         assert_eq!(printed(&reply, format), (String::new(), String::new()));
     }
+}
+
+#[test]
+fn a_check_says_each_finding_and_what_follows() {
+    let text = |reply: &Reply| printed(reply, OutputFormat::Text).0;
+    let body = |body: Body| Reply::new("check").of(&name()).body(body);
+    assert_snapshot!(text(&body(Body::Check(Box::new(checked())))), @r"
+      ✓ type_exists: t4g.large exists
+      ! disk: little disk
+        free some
+
+    would change  instance_type: t3.medium -> t3.large
+    would change  image: n8n: n8nio/n8n:1.19.0 -> n8nio/n8n:1.20.0
+    services would be down for about 1 min 35 s
+    An update could go ahead.
+    A rollback to 20261120-090000-0001 could go ahead, with the warnings above.
+    ");
+    assert_snapshot!(text(&body(Body::Fix(Box::new(mended())))), @r"
+    /etc/systemd/system/docker.service.d/geusemaker-mount.conf is written; Docker waits for mnt-efs.mount at a boot.
+    Docker was not restarted: it matters at the next boot.
+    ");
 }

@@ -1,11 +1,13 @@
 //! Results for people.
 
 mod change;
+mod check;
 mod look;
 mod plan;
 mod unlock;
 
 pub use change::headline;
+pub use check::drop_in;
 pub use look::open_operation;
 pub use plan::plan;
 
@@ -25,6 +27,8 @@ pub(super) fn reply(reply: &Reply, words: &Words) -> Paper {
         } => plan::dry_run(ready, data, diff),
         // Nothing differs, refused (said on stderr), or shown already and declined.
         Body::DryRun { data, ready: None } => plan::no_plan(reply, data),
+        Body::Check(data) => check::check(reply, data),
+        Body::Fix(data) => check::fix(data),
         Body::List(data) => look::list(data, words),
         Body::Status(data) => look::status(data, words),
         Body::History(data) => look::history(data),
@@ -49,6 +53,7 @@ pub(super) fn error(error: &ErrorDocument, body: &Body) -> Paper {
     let checks = match body {
         Body::Change(data) => data.plan.as_ref().map(|plan| plan.checks.as_slice()),
         Body::DryRun { data, .. } => Some(data.checks.as_slice()),
+        Body::Check(data) => Some(data.plan.checks.as_slice()),
         _ => None,
     };
     for check in checks.unwrap_or_default() {

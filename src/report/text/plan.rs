@@ -26,17 +26,22 @@ pub fn plan(plan: &Plan, checks: &[Check], compose_diff: &str) -> Paper {
     steps(&mut paper, plan, checks);
     for check in checks {
         if check.status == CheckStatus::Warn {
-            paper
-                .put(Ink::Yellow, "  ! ")
-                .put(Ink::Bold, &check.name)
-                .put(Ink::Plain, ": ");
-            paper.line(&check.message);
-            if !check.help.is_empty() {
-                paper.block("    ", Ink::Dim, &check.help);
-            }
+            warning(&mut paper, check);
         }
     }
     paper
+}
+
+/// A check that warns, with its help.
+pub(super) fn warning(paper: &mut Paper, check: &Check) {
+    paper
+        .put(Ink::Yellow, "  ! ")
+        .put(Ink::Bold, &check.name)
+        .put(Ink::Plain, ": ");
+    paper.line(&check.message);
+    if !check.help.is_empty() {
+        paper.block("    ", Ink::Dim, &check.help);
+    }
 }
 
 /// The same for `--dry-run`.

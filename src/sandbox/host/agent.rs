@@ -20,6 +20,7 @@ use fs_err as fs;
 
 pub use shims::shim;
 
+use super::files::Folder;
 use super::state::HostContext;
 use run::{End, Room};
 
@@ -214,6 +215,7 @@ fn glance<S: HostStore>(store: &S, instance: &str, root: &Path) -> io::Result<Op
         if !at.host.powered {
             return Ok(None);
         }
+        at.host.read_units_of_boot(&Folder(root.to_path_buf()));
         at.host.write_files(root)?;
         Ok(Some(at.host.boot_id.clone()))
     })?

@@ -20,6 +20,9 @@ pub trait HostFiles {
     /// # Errors
     /// As writing a file.
     fn write(&mut self, path: &str, text: &str) -> io::Result<()>;
+
+    /// The names of the files in a folder, in order; none where there is no such folder.
+    fn list(&self, folder: &str) -> Vec<String>;
 }
 
 /// The files of a host in memory.
@@ -37,6 +40,14 @@ impl HostFiles for MemoryFiles {
     fn write(&mut self, path: &str, text: &str) -> io::Result<()> {
         self.0.insert(path.to_owned(), text.to_owned());
         Ok(())
+    }
+
+    fn list(&self, folder: &str) -> Vec<String> {
+        let within = |path: &String| {
+            let name = path.strip_prefix(folder)?.strip_prefix('/')?;
+            (!name.contains('/')).then(|| name.to_owned())
+        };
+        self.0.keys().filter_map(within).collect()
     }
 }
 
@@ -112,6 +123,15 @@ impl HostFiles for Folder {
         io::Write::write_all(&mut file, text.as_bytes())?;
         file.persist(target).map_err(|e| e.error)?;
         Ok(())
+    }
+
+    fn list(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.at(folder)).into_iter().flatten();
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        names
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod jobs;
 mod looks;
+mod order;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,7 +17,8 @@ use super::files::MemoryFiles;
 use super::state::{HostContext, HostState};
 use crate::cloud::Clock;
 use crate::host::{
-    ArmRequest, Host, HostError, Job, JobFailure, JobState, LookRequest, MountRequest, Tag,
+    ArmRequest, Host, HostError, Job, JobFailure, JobState, LookRequest, MountRequest, OrderFacts,
+    OrderRequest, Tag,
 };
 use crate::model::{HostFacts, InstanceId, MountFacts, RestoreState};
 use crate::sandbox::fault::Faults;
@@ -98,6 +100,21 @@ impl<W: HostWorld + 'static> Host for MemoryHost<W> {
                 at.host.memory.admit(tag)?;
             }
             Ok(looks::mount(at, tag.is_some(), ask))
+        })?
+    }
+
+    async fn order(
+        &self,
+        on: &InstanceId,
+        tag: Option<&Tag>,
+        ask: &OrderRequest,
+    ) -> Result<OrderFacts, HostError> {
+        self.0.with_host(on, |at| {
+            at.settle();
+            if let Some(tag) = tag {
+                at.host.memory.admit(tag)?;
+            }
+            Ok(order::order(at.host, tag.is_some(), ask))
         })?
     }
 

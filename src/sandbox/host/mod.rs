@@ -13,6 +13,7 @@ pub mod memory;
 mod mounts;
 mod seed;
 mod state;
+mod units;
 
 pub use agent::{
     AgentCommand, AgentSettings, HostStore, host_folder, run_agent, shim, spawn_agent,

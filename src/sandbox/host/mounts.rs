@@ -179,7 +179,7 @@ impl HostState {
     pub fn fstab(&self) -> String {
         let mut text =
             "UUID=3f7b9c6e-5b1d-4d39-9b7c-0f5a0c1c7a11 / ext4 defaults,discard 0 1\n".to_owned();
-        if let Some(efs) = &self.efs {
+        if let Some(efs) = self.efs.as_ref().filter(|_| self.fstab_line) {
             text += &(efs.fstab() + "\n");
         }
         text

@@ -8,6 +8,7 @@ use super::docker::{ComposeOptions, compose_up, load_compose};
 use super::files::HostFiles;
 use super::mounts::EfsMount;
 use super::state::HostContext;
+use crate::efs::{DROP_IN_FILE, drop_in_text};
 use crate::model::ImageRef;
 
 /// The template that the sandbox's first deployment runs.
@@ -60,10 +61,11 @@ pub fn seed_host(
     let since = at.now - 10.minutes();
     if let Some(id) = seed.file_system {
         let efs = EfsMount::new(id, "/mnt/efs");
-        at.host.docker_requires.push(efs.unit());
+        files.write(DROP_IN_FILE, &drop_in_text(&efs.point))?;
         at.host.efs = Some(efs);
     }
     at.host.boot(since);
+    at.host.read_units_of_boot(files);
     at.settle();
     files.write(COMPOSE_FILE, seed.template)?;
     files.write(ENV_FILE, seed.env)?;

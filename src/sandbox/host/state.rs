@@ -25,6 +25,10 @@ pub struct HostState {
     pub machine: String,
     /// `Requires=` of docker.service, as systemd resolves it.
     pub docker_requires: Vec<String>,
+    /// The boot in which systemd last read its unit files.
+    pub units_of_boot: String,
+    /// Whether fstab has a line for the file system. Only what systemd makes of it depends on this.
+    pub fstab_line: bool,
     /// The EFS file system that belongs on it; None where the stack keeps its data on the root volume.
     pub efs: Option<EfsMount>,
     /// What is at the mount point now.
@@ -50,6 +54,8 @@ impl Default for HostState {
             powered: false,
             machine: "x86_64".to_owned(),
             docker_requires: requires.map(str::to_owned).to_vec(),
+            units_of_boot: String::new(),
+            fstab_line: true,
             efs: None,
             mount: MountKind::Ok,
             disk_free: 40_000_000_000,
@@ -87,6 +93,12 @@ impl HostState {
             &hex[20..32]
         );
         self.powered = true;
+        // The files of a host in memory are here; those of a folder are read when its agent comes up.
+        if !self.memory.files.0.is_empty() {
+            let files = std::mem::take(&mut self.memory.files);
+            self.read_units(&files);
+            self.memory.files = files;
+        }
         self.undecided_boot = Some(now);
     }
 

@@ -30,7 +30,7 @@ pub fn shim<S: HostStore>(
     store.on_host(instance, |at| {
         let answer = match program {
             "docker" => docker(at, &Folder(root.to_path_buf()), argv),
-            "systemctl" => systemctl(at, argv),
+            "systemctl" => systemctl(at, &Folder(root.to_path_buf()), argv),
             other => Answer {
                 stderr: format!("{other}: not a program of this host\n"),
                 code: 127,

@@ -1,11 +1,12 @@
-//! `systemctl …` as the scripts call it, for docker.service alone.
+//! `systemctl …` as the scripts call it, for docker.service and what it waits for.
 
 use super::cli::Answer;
 use crate::sandbox::host::HostContext;
+use crate::sandbox::host::files::HostFiles;
 
-/// `systemctl show docker.service -p PROPERTY… [--value]` and `systemctl start docker`; `argv` is without the
-/// program's name.
-pub fn systemctl(at: &mut HostContext<'_>, argv: &[String]) -> Answer {
+/// `systemctl show docker.service -p PROPERTY… [--value]`, the same for a mount unit, `systemctl start docker`
+/// and `systemctl daemon-reload`; `argv` is without the program's name.
+pub fn systemctl(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[String]) -> Answer {
     at.settle();
     let words: Vec<&str> = argv.iter().map(String::as_str).collect();
     let refused = |why: String| Answer {
@@ -40,12 +41,16 @@ pub fn systemctl(at: &mut HostContext<'_>, argv: &[String]) -> Answer {
                 ..Answer::default()
             }
         }
-        ["show", rest @ ..] => show(at, rest).map_or_else(unknown, Answer::ok),
+        ["daemon-reload"] => {
+            at.host.read_units(files);
+            Answer::default()
+        }
+        ["show", rest @ ..] => show(at, files, rest).map_or_else(unknown, Answer::ok),
         _ => unknown(),
     }
 }
 
-fn show(at: &HostContext<'_>, argv: &[&str]) -> Option<String> {
+fn show(at: &HostContext<'_>, files: &dyn HostFiles, argv: &[&str]) -> Option<String> {
     let (mut properties, mut units, mut bare) = (Vec::new(), Vec::new(), false);
     let mut words = argv.iter();
     while let Some(word) = words.next() {
@@ -58,12 +63,21 @@ fn show(at: &HostContext<'_>, argv: &[&str]) -> Option<String> {
             },
         }
     }
-    if !matches!(units.as_slice(), ["docker" | "docker.service"]) || properties.is_empty() {
+    let mount = match units.as_slice() {
+        ["docker" | "docker.service"] => None,
+        [unit] if unit.ends_with(".mount") => Some(*unit),
+        _ => return None,
+    };
+    if properties.is_empty() {
         return None;
     }
     let mut out = String::new();
     for name in properties {
         let value = match name {
+            "FragmentPath" if mount.is_some() => {
+                at.host.fragment(mount?, files).unwrap_or_default()
+            }
+            _ if mount.is_some() => return None,
             "Requires" => at.host.docker_requires.join(" "),
             "LoadState" => "loaded".to_owned(),
             "ActiveState" if at.host.docker_active => "active".to_owned(),

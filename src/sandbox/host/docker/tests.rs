@@ -495,15 +495,22 @@ fn systemctl_shows_what_docker_requires() {
     let mut kit = Kit::new();
     let argv = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let mut run = |text: &str| {
-        let (mut context, _) = kit.context();
-        systemctl(&mut context, &argv(text))
+        let (mut context, files) = kit.context();
+        systemctl(&mut context, files, &argv(text))
     };
     let table = [
         (
             "show docker.service -p Requires --value",
             0,
-            "system.slice docker.socket sysinit.target mnt-efs.mount\n",
+            "system.slice docker.socket sysinit.target mnt-efs.mount -.mount\n",
         ),
+        (
+            "show mnt-efs.mount -p FragmentPath --value",
+            0,
+            "/run/systemd/generator/mnt-efs.mount\n",
+        ),
+        ("show other.mount -p FragmentPath --value", 0, "\n"),
+        ("daemon-reload", 0, ""),
         (
             "show docker.service -p LoadState -p ActiveState",
             0,
