@@ -1,12 +1,18 @@
-//! The instance as a host: five verbs, their scripts, their replies.
+//! The instance as a host: its verbs, their scripts, their replies.
 //!
 //! | verb | script | writes on the host |
 //! |---|---|---|
-//! | look | `scripts/look.sh` | nothing |
+//! | look | `scripts/look.sh` | nothing; from a controller, the deadline |
 //! | mount | `scripts/mount.sh` | the sentinel, when asked to |
 //! | order | `scripts/order.sh` | one drop-in of docker.service, when asked to |
-//! | start | `scripts/start.sh` | starts one detached job: pull, quiesce or apply |
-//! | poll | `scripts/poll.sh` | nothing |
+//! | start | `scripts/start.sh` | starts one detached job: pull, quiesce, apply or restore |
+//! | poll | `scripts/poll.sh` | nothing but the deadline |
+//! | arm | `scripts/arm.sh` | what to go back to, a program, a systemd service and its timer |
+//! | commit | `scripts/commit.sh` | disarms, and ends the timer |
+//!
+//! An armed host looks after itself: its timer runs `scripts/job_tick.sh`, which judges by the state file
+//! (`scripts/restore.sh`) alone, and goes back with the very job that the controller's own undo is. The states and
+//! what moves them are [`restore::next`].
 //!
 //! [`Host`] is the port; [`channel`] speaks it over Run Command. Scripts are POSIX sh, constant, and
 //! take their input as lines of `key base64`. A text that is too long for one command goes ahead in parts
@@ -17,6 +23,7 @@ mod envelope;
 mod input;
 mod port;
 mod reply;
+pub mod restore;
 pub mod scripts;
 
 use crate::model::sha256_hex;

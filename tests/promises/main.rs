@@ -9,6 +9,7 @@ mod faults;
 mod locks;
 mod predecessor;
 mod readme;
+mod restore;
 mod road;
 mod safety;
 mod saga;

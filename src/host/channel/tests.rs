@@ -11,8 +11,8 @@ use crate::cloud::{
     AgentPing, CloudError, CloudErrorKind, CommandId, CommandRequest, CommandResult, CommandStatus,
 };
 use crate::host::tests::machine::{Machine, image_id, shells, tag};
-use crate::host::{ApplyJob, FileText, QuiesceContainer, sha256_hex};
-use crate::model::{ImageRef, Secret, Timestamp};
+use crate::host::{ApplyJob, ApplyService, FileText, QuiesceContainer, sha256_hex};
+use crate::model::{ImageRef, Secret, ServiceName, Sha256Id, Timestamp};
 
 /// What the agent does next, instead of what it should.
 #[derive(Debug, Clone)]
@@ -500,6 +500,117 @@ async fn an_apply_that_contradicts_itself_is_not_sent() {
         assert!(matches!(error, HostError::Script { code, .. } if code == "bad_request"));
     }
     assert_eq!(b.calls(), Vec::<&str>::new());
+}
+
+fn way_back(text: FileText, start: bool) -> ApplyJob {
+    let sha = sha256_hex(b"services: {}\n");
+    ApplyJob {
+        project: "p".into(),
+        file: "/srv/compose.yml".into(),
+        env_files: Vec::new(),
+        text,
+        from_sha256: sha.clone(),
+        to_sha256: sha,
+        tags: Vec::new(),
+        services: vec![ApplyService {
+            service: ServiceName::new("web").unwrap(),
+            container: "web".into(),
+            image_id: Sha256Id::new(image_id(3)).unwrap(),
+        }],
+        policies: Vec::new(),
+        start,
+    }
+}
+
+fn arming(restore: ApplyJob, grace_s: u32) -> ArmRequest {
+    ArmRequest {
+        restore,
+        green: vec!["web".into()],
+        grace_s,
+        stable_s: 0,
+    }
+}
+
+#[tokio::test]
+async fn an_arm_a_beat_a_way_back_and_a_commit_go_the_whole_way() {
+    let b = bench([]);
+    let machine = &b.agent.machine;
+    machine.systemd();
+    assert_eq!(b.boot().await.unwrap().restore, RestoreState::Idle);
+    let arm = arming(way_back(FileText::Keep, true), 600);
+    let armed = b.host.arm(&b.on, &tag(1, 1), &arm).await.unwrap();
+    let RestoreState::Armed { deadline, .. } = armed else {
+        panic!("{armed:?}")
+    };
+    let state = "var/lib/geusemaker/restore/state";
+    let silent = machine
+        .read(state)
+        .replace(&deadline.as_second().to_string(), "100");
+    machine.put(state, &silent);
+    let seen = |facts: HostFacts| match facts.restore {
+        RestoreState::Armed { deadline, .. } => deadline.as_second(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        seen(b.boot().await.unwrap()),
+        100,
+        "a look alone is no word"
+    );
+    let ask = LookRequest {
+        beat: Some(tag(1, 1)),
+        ..LookRequest::default()
+    };
+    let facts = b.host.look(&b.on, &ask).await.unwrap();
+    assert!(seen(facts) >= deadline.as_second());
+
+    let back = Job::Restore(Box::new(way_back(FileText::Keep, true)));
+    b.host.start(&b.on, &tag(1, 2), &back).await.unwrap();
+    assert_eq!(b.end(&tag(1, 2)).await, JobState::Done);
+    let operation = tag(1, 1).operation;
+    let by_itself = false;
+    assert_eq!(
+        b.boot().await.unwrap().restore,
+        RestoreState::Restored {
+            operation: operation.clone(),
+            by_itself
+        }
+    );
+    let forward = Job::Quiesce {
+        containers: Vec::new(),
+        back: false,
+    };
+    let refused = b.host.start(&b.on, &tag(1, 3), &forward).await;
+    assert!(
+        matches!(&refused, Err(HostError::Script { code, .. }) if code == "host_restored"),
+        "{refused:?}"
+    );
+    assert_eq!(
+        b.host.commit(&b.on, &tag(1, 4)).await.unwrap(),
+        RestoreState::Committed {
+            operation,
+            by_itself
+        }
+    );
+    let lower = b.host.commit(&b.on, &tag(1, 1)).await;
+    assert_eq!(lower, Err(HostError::Fenced { ours: 1, seen: 1 }));
+}
+
+#[tokio::test]
+async fn an_arm_that_could_not_be_kept_is_not_sent() {
+    let b = bench([]);
+    let new = FileText::New(Secret::new("services: {}\n"));
+    for (ask, says) in [
+        (arming(way_back(new, true), 600), "a text that it keeps"),
+        (
+            arming(way_back(FileText::Kept, false), 600),
+            "starts its services",
+        ),
+        (arming(way_back(FileText::Kept, true), 0), "grace"),
+    ] {
+        let error = b.host.arm(&b.on, &tag(1, 1), &ask).await.unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    assert!(b.calls().is_empty());
 }
 
 #[tokio::test]

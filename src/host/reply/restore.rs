@@ -37,14 +37,14 @@ fn line_state(line: &str) -> Option<RestoreState> {
     let (state, operation, rest) = match words[..] {
         ["idle"] => return Some(RestoreState::Idle),
         [state, operation, fence, seq, ref rest @ ..] => {
-            (fence.parse::<u64>().ok()?, seq.parse::<u64>().ok()?);
+            let _tag: (u64, u64) = (fence.parse().ok()?, seq.parse().ok()?);
             (state, OperationId::new(operation).ok()?, rest)
         }
         _ => return None,
     };
     match (state, rest) {
         ("armed", [deadline, grace, stable, boot]) if !boot.is_empty() => {
-            (grace.parse::<u64>().ok()?, stable.parse::<u64>().ok()?);
+            let _seconds: (u64, u64) = (grace.parse().ok()?, stable.parse().ok()?);
             let deadline = Timestamp::from_second(deadline.parse().ok()?).ok()?;
             Some(RestoreState::Armed {
                 operation,

@@ -62,7 +62,7 @@ go_back() {
   NAPPED=0
   while [ ! -f "$D/job" ] && [ "$NAPPED" -lt 3000 ]; do nap; done
   drop 9 "$S/lock"
-  wait "$!" || :
+  { wait "$!"; } 2>/dev/null || :
   _end=
   { read -r _end <"$D/status"; } 2>/dev/null || _end='cut off'
   say "$_end"

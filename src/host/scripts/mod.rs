@@ -130,6 +130,11 @@ pub fn is_ours(script: &str) -> bool {
     })
 }
 
+/// Whether this text is the program that our jobs, and the timer of an armed restore, run on a host.
+pub fn is_our_program(text: &str) -> bool {
+    text.trim_end() == lean(&JOB.concat()).trim_end()
+}
+
 /// Without comments, empty lines and indentation: Run Command takes 64 KB, script and input together.
 fn lean(text: &str) -> String {
     text.lines()
@@ -175,6 +180,15 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_program_of_a_host_is_known_by_its_text() {
+        let program = lean(&JOB.concat());
+        assert!(Verb::Arm.script().contains(&program), "what arm puts there");
+        assert!(is_our_program(&program));
+        assert!(!is_our_program(&format!("{program}touch x\n")));
+        assert!(!is_our_program(""));
     }
 
     #[test]

@@ -264,6 +264,42 @@ impl Machine {
         }
     }
 
+    /// What the timer runs: standard output and exit code.
+    pub fn tick(&self) -> (String, i32) {
+        let program = self.root().join("var/lib/geusemaker/restore/restore.sh");
+        let output = self
+            .command(self.shell)
+            .arg(program)
+            .arg("tick")
+            .output()
+            .unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            "",
+            "{}",
+            self.shell
+        );
+        (
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+            output.status.code().unwrap_or(-1),
+        )
+    }
+
+    /// A systemd that takes every unit, and writes down what it is told.
+    pub fn systemd(&self) {
+        self.program(
+            "systemctl",
+            "#!/bin/sh\n[ \"$1\" != show ] || exit 1\n[ ! -f \"$STUB/fail/systemctl\" ] || { cat \"$STUB/fail/systemctl\" >&2; exit 1; }\necho \"$*\" >>\"$STUB/systemctl\"\n",
+        );
+    }
+
+    /// What systemd was told since the last time.
+    pub fn units(&self) -> Vec<String> {
+        let all = self.get("systemctl").lines().map(str::to_owned).collect();
+        self.set("systemctl", "");
+        all
+    }
+
     /// Polls until the job is not running any more.
     pub fn end(&self, tag: &Tag) -> JobState {
         let until = Instant::now() + Duration::from_secs(20);

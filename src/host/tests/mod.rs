@@ -5,3 +5,4 @@ mod facts;
 mod jobs;
 pub(crate) mod machine;
 mod order;
+mod restore;

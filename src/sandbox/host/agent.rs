@@ -17,11 +17,13 @@ use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
+use jiff::SignedDuration;
 
 pub use shims::shim;
 
 use super::files::Folder;
 use super::state::HostContext;
+use super::timer::Tick;
 use run::{End, Room};
 
 /// How often the agent comes for work while there is some, and when there was none for a while.
@@ -31,6 +33,13 @@ const QUIET: Duration = Duration::from_millis(100);
 /// The agent ends after so long without a command even while something lives on the host: a probe that
 /// hangs on a dead mount never ends.
 const LINGER: Duration = Duration::from_secs(600);
+
+/// Commands wait for so long while the service of the host's timer runs. From then on both go on, as they do on a host.
+const HEAD_START: Duration = Duration::from_secs(20);
+
+/// The agent waits for the host's timer when it elapses this soon. One that is further away finds another agent:
+/// whoever looks at the world then starts it.
+const SOON: SignedDuration = SignedDuration::from_secs(2);
 
 /// Where the agent finds its host and its commands.
 pub trait HostStore: Send + Sync {
@@ -197,6 +206,7 @@ pub async fn run_agent<S: HostStore>(store: &S, settings: &AgentSettings) -> io:
             prepared => prepared??,
         }
         store.arrived(instance)?;
+        store.on_host(instance, |at| at.host.timer.interrupt())?;
         let served = serve(store, settings, &root).await?;
         drop(lock);
         // A command may have come between the last look and the release, whose sender saw an agent. What
@@ -208,8 +218,12 @@ pub async fn run_agent<S: HostStore>(store: &S, settings: &AgentSettings) -> io:
     Ok(())
 }
 
-/// The boot id of a host that is on, with its files brought up to date.
-fn glance<S: HostStore>(store: &S, instance: &str, root: &Path) -> io::Result<Option<String>> {
+/// The boot id of a host that is on, with its files brought up to date, and what its timer has started.
+fn glance<S: HostStore>(
+    store: &S,
+    instance: &str,
+    root: &Path,
+) -> io::Result<Option<(String, Option<Tick>)>> {
     store.on_host(instance, |at| {
         at.settle();
         if !at.host.powered {
@@ -217,11 +231,20 @@ fn glance<S: HostStore>(store: &S, instance: &str, root: &Path) -> io::Result<Op
         }
         at.host.read_units_of_boot(&Folder(root.to_path_buf()));
         at.host.write_files(root)?;
-        Ok(Some(at.host.boot_id.clone()))
+        at.advance();
+        Ok(Some((at.host.boot_id.clone(), at.host.timer.take())))
     })?
 }
 
-/// Comes for commands until there were none for a while; false when the instance is no more.
+/// Whether the host's timer elapses within [`SOON`].
+fn due_soon<S: HostStore>(store: &S, instance: &str) -> io::Result<bool> {
+    store.on_host(instance, |at| {
+        let due = at.host.timer.due();
+        due.is_some_and(|due| due.duration_since(at.now) <= SOON)
+    })
+}
+
+/// Comes for commands, and for what the host's timer starts, until there were none for a while; false when the instance is no more.
 async fn serve<S: HostStore>(store: &S, settings: &AgentSettings, root: &Path) -> io::Result<bool> {
     let instance = settings.instance.as_str();
     let mut room: Option<Room> = None;
@@ -241,7 +264,7 @@ async fn serve<S: HostStore>(store: &S, settings: &AgentSettings, root: &Path) -
         // Another boot, or none: everything that ran is dead.
         if room
             .as_ref()
-            .is_some_and(|room| Some(Some(&room.boot_id)) != boot.as_ref().map(Option::as_ref))
+            .is_some_and(|room| !matches!(&boot, Some(Some((boot, _))) if *boot == room.boot_id))
             && let Some(room) = room.take()
         {
             room.end().await?;
@@ -249,11 +272,32 @@ async fn serve<S: HostStore>(store: &S, settings: &AgentSettings, root: &Path) -
         let Some(boot) = boot else {
             return Ok(false);
         };
+        if let Some((boot, Some(tick))) = &boot {
+            let mut here = match room.take() {
+                Some(room) => room,
+                None => Room::open(store, settings, root, boot.clone()).await?,
+            };
+            if let Err(why) = here.start_tick(settings, tick) {
+                tracing::warn!(%why, "the timer's service could not be started");
+                store.on_host(instance, |at| at.host.timer.end(at.now))?;
+            }
+            room = Some(here);
+        }
+        if let Some(room) = &mut room {
+            if room.tick_ended()? {
+                store.on_host(instance, |at| at.host.timer.end(at.now))?;
+            }
+            // First what the host does by itself: who looks after a deadline sees what became of it.
+            if room.ticking().is_some_and(|since| since < HEAD_START) {
+                tokio::time::sleep(BUSY).await;
+                continue;
+            }
+        }
         let command = match &boot {
             Some(_) => store.next_command(instance)?,
             None => None,
         };
-        if let (Some(boot), Some(command)) = (boot, command) {
+        if let (Some((boot, _)), Some(command)) = (boot, command) {
             let here = match room.take() {
                 Some(room) => room,
                 None => Room::open(store, settings, root, boot).await?,
@@ -272,9 +316,10 @@ async fn serve<S: HostStore>(store: &S, settings: &AgentSettings, root: &Path) -
             (busy, last_command) = (Instant::now(), Instant::now());
             continue;
         }
-        if last_command.elapsed() < LINGER && room.as_ref().is_some_and(|room| room.living() > 0) {
+        let lingers = last_command.elapsed() < LINGER;
+        if lingers && room.as_ref().is_some_and(Room::lives) {
             busy = Instant::now();
-        } else if busy.elapsed() >= settings.idle {
+        } else if busy.elapsed() >= settings.idle && !(lingers && due_soon(store, instance)?) {
             if let Some(room) = room.take() {
                 room.end().await?;
             }

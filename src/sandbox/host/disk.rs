@@ -18,7 +18,7 @@ const FOLDERS: &[&str] = &[
     "/.geusemaker/bin",
     "/.geusemaker/sandbox",
     "/dev",
-    "/etc",
+    "/etc/systemd/system",
     "/mnt",
     "/proc/self",
     "/proc/sys/kernel/random",

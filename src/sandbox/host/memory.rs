@@ -5,6 +5,7 @@
 mod jobs;
 mod looks;
 mod order;
+mod restore;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -51,6 +52,9 @@ pub struct MemoryRecord {
     pub sentinels: BTreeMap<String, String>,
     /// The highest fence and sequence number that was here.
     pub last: Option<(u64, u64)>,
+    /// Its armed restore.
+    #[serde(default)]
+    pub restore: restore::Restore,
     /// Jobs by `operation/fence/seq`.
     jobs: BTreeMap<String, Record>,
 }
@@ -82,8 +86,10 @@ impl<W> Clone for MemoryHost<W> {
 impl<W: HostWorld + 'static> Host for MemoryHost<W> {
     async fn look(&self, on: &InstanceId, ask: &LookRequest) -> Result<HostFacts, HostError> {
         self.0.with_host(on, |at| {
-            at.settle();
-            at.host.finish_jobs(at.registry, at.faults, at.now);
+            at.pass();
+            if let Some(tag) = &ask.beat {
+                at.host.far_beat(tag, at.now);
+            }
             looks::look(at, ask)
         })?
     }
@@ -95,9 +101,9 @@ impl<W: HostWorld + 'static> Host for MemoryHost<W> {
         ask: &MountRequest,
     ) -> Result<MountFacts, HostError> {
         self.0.with_host(on, |at| {
-            at.settle();
+            at.pass();
             if let Some(tag) = tag {
-                at.host.memory.admit(tag)?;
+                at.host.memory.admit(tag, at.now)?;
             }
             Ok(looks::mount(at, tag.is_some(), ask))
         })?
@@ -110,9 +116,9 @@ impl<W: HostWorld + 'static> Host for MemoryHost<W> {
         ask: &OrderRequest,
     ) -> Result<OrderFacts, HostError> {
         self.0.with_host(on, |at| {
-            at.settle();
+            at.pass();
             if let Some(tag) = tag {
-                at.host.memory.admit(tag)?;
+                at.host.memory.admit(tag, at.now)?;
             }
             Ok(order::order(at.host, tag.is_some(), ask))
         })?
@@ -120,11 +126,11 @@ impl<W: HostWorld + 'static> Host for MemoryHost<W> {
 
     async fn start(&self, on: &InstanceId, tag: &Tag, job: &Job) -> Result<JobState, HostError> {
         self.0.with_host(on, |at| {
-            at.settle();
-            at.host.finish_jobs(at.registry, at.faults, at.now);
-            at.host.memory.admit(tag)?;
+            at.pass();
+            at.host.memory.admit(tag, at.now)?;
             if !at.host.memory.jobs.contains_key(&key(tag)) {
-                let record = jobs::start(at, job);
+                at.host.memory.restore.lets(tag, job)?;
+                let record = jobs::start(at, tag, job);
                 at.host.memory.jobs.insert(key(tag), record);
                 at.settle();
                 at.host.finish_jobs(at.registry, at.faults, at.now);
@@ -135,23 +141,34 @@ impl<W: HostWorld + 'static> Host for MemoryHost<W> {
 
     async fn poll(&self, on: &InstanceId, tag: &Tag) -> Result<JobState, HostError> {
         self.0.with_host(on, |at| {
-            at.settle();
-            at.host.finish_jobs(at.registry, at.faults, at.now);
+            at.pass();
+            at.host.far_beat(tag, at.now);
             at.host.job(tag)
         })
     }
 
     async fn arm(
         &self,
-        _on: &InstanceId,
-        _tag: &Tag,
-        _ask: &ArmRequest,
+        on: &InstanceId,
+        tag: &Tag,
+        ask: &ArmRequest,
     ) -> Result<RestoreState, HostError> {
-        Ok(RestoreState::Idle)
+        self.0.with_host(on, |at| {
+            at.pass();
+            at.host.memory.admit(tag, at.now)?;
+            let restore = &mut at.host.memory.restore;
+            restore.arm(tag, ask, &at.host.boot_id, at.now)?;
+            Ok(restore.state.clone())
+        })?
     }
 
-    async fn commit(&self, _on: &InstanceId, _tag: &Tag) -> Result<RestoreState, HostError> {
-        Ok(RestoreState::Idle)
+    async fn commit(&self, on: &InstanceId, tag: &Tag) -> Result<RestoreState, HostError> {
+        self.0.with_host(on, |at| {
+            at.pass();
+            at.host.memory.admit(tag, at.now)?;
+            at.host.memory.restore.commit(&tag.operation);
+            Ok(at.host.memory.restore.state.clone())
+        })?
     }
 }
 
@@ -160,8 +177,9 @@ fn key(tag: &Tag) -> String {
 }
 
 impl MemoryRecord {
-    /// Lets a sender in, or refuses it: a lower fence, or a lower number of the same fence.
-    fn admit(&mut self, tag: &Tag) -> Result<(), HostError> {
+    /// Lets a sender in, or refuses it: a lower fence, or a lower number of the same fence. It is also a word of the
+    /// controller's: an armed restore waits anew.
+    fn admit(&mut self, tag: &Tag, now: Timestamp) -> Result<(), HostError> {
         let (fence, seq) = self.last.unwrap_or((0, 0));
         if (tag.fence, tag.seq) < (fence, seq) {
             return Err(HostError::Fenced {
@@ -170,7 +188,22 @@ impl MemoryRecord {
             });
         }
         self.last = Some((tag.fence, tag.seq));
+        self.restore.beat(&tag.operation, tag.fence, now);
         Ok(())
+    }
+}
+
+impl HostContext<'_> {
+    /// Lets all that was due by now happen, before anybody looks.
+    fn pass(&mut self) {
+        self.settle();
+        self.advance();
+        self.host.finish_jobs(self.registry, self.faults, self.now);
+    }
+
+    /// What the host does by itself.
+    pub(super) fn advance_restore(&mut self) {
+        restore::advance(self);
     }
 }
 

@@ -13,6 +13,8 @@ pub mod memory;
 mod mounts;
 mod seed;
 mod state;
+mod timer;
+mod timer_unit;
 mod units;
 
 pub use agent::{
@@ -22,3 +24,5 @@ pub use files::{Folder, HostFiles, MemoryFiles};
 pub use mounts::{EfsMount, MountKind};
 pub use seed::{COMPOSE_FILE, DEV_TEMPLATE, ENV_FILE, RUNTIME_ENV, Seed, seed_host};
 pub use state::{HostContext, HostState};
+pub use timer::{RestoreTimer, Tick};
+pub use timer_unit::{SERVICE, TIMER, TimerUnit};

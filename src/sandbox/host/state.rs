@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::docker::Engine;
 use super::memory::MemoryRecord;
 use super::mounts::{EfsMount, MountKind};
+use super::timer::RestoreTimer;
 use crate::model::sha256_hex;
 use crate::sandbox::fault::Faults;
 use crate::sandbox::latency::Latency;
@@ -41,6 +42,8 @@ pub struct HostState {
     pub engine: Engine,
     /// What the host scripts would keep in `/var/lib/geusemaker`, for a host in memory.
     pub memory: MemoryRecord,
+    /// Its timer; the rest of its systemd is not there.
+    pub timer: RestoreTimer,
     /// A boot at this moment, whose mount was not decided yet.
     pub(super) undecided_boot: Option<Timestamp>,
 }
@@ -62,6 +65,7 @@ impl Default for HostState {
             docker_active: false,
             engine: Engine::default(),
             memory: MemoryRecord::default(),
+            timer: RestoreTimer::default(),
             undecided_boot: None,
         }
     }
@@ -76,6 +80,7 @@ impl HostState {
             self.engine.power_off(now);
         }
         self.docker_active = false;
+        self.timer.power_off();
         self.undecided_boot = None;
     }
 
@@ -99,6 +104,7 @@ impl HostState {
             self.read_units(&files);
             self.memory.files = files;
         }
+        self.timer.boot(now);
         self.undecided_boot = Some(now);
     }
 
@@ -194,6 +200,14 @@ impl HostContext<'_> {
     /// [`HostState::settle`].
     pub fn settle(&mut self) {
         self.host.settle(self.faults);
+    }
+
+    /// Lets happen what the host does by itself when its time has come.
+    pub fn advance(&mut self) {
+        if self.host.powered {
+            self.host.timer.advance(self.now);
+            self.advance_restore();
+        }
     }
 }
 

@@ -20,10 +20,19 @@ impl World {
                 .and_then(|i| i.due_at)
                 .filter(|due| *due <= now)
             {
+                self.advance_host(&id, due);
                 self.transition(&id, due);
             }
+            self.advance_host(&id, now);
         }
         self.advance_commands(now);
+    }
+
+    /// Time passes on a host.
+    fn advance_host(&mut self, id: &str, now: Timestamp) {
+        if let Some(mut at) = self.host(id, now) {
+            at.advance();
+        }
     }
 
     /// The present transition of an instance ends.

@@ -304,9 +304,11 @@ impl World {
     }
 
     /// The agent of an instance comes for work: first what it was in the middle of when it went away, then
-    /// the oldest that is pending. The command is in progress from here on.
+    /// the oldest that is pending. The command is in progress from here on. What the host's own timer has
+    /// started comes before it.
     pub fn next_command(&mut self, instance: &str, now: Timestamp) -> Option<Command> {
-        if !self.instances.get(instance)?.agent_online(now) {
+        let ticks = self.hosts.get(instance).is_some_and(|h| h.timer.waits());
+        if ticks || !self.instances.get(instance)?.agent_online(now) {
             return None;
         }
         let mine = || {
@@ -369,8 +371,8 @@ impl World {
             .any(|c| c.id == id && c.instance == instance && c.state == CommandState::Cancelling)
     }
 
-    /// The instances whose agent is online and has work to come for. A shell makes sure that an agent
-    /// process runs for each.
+    /// The instances whose agent is online and has work to come for, and those whose timer has. A shell makes sure
+    /// that an agent process runs for each.
     pub fn waiting(&self, now: Timestamp) -> Vec<String> {
         let mut ids: Vec<String> = self
             .commands
@@ -383,6 +385,8 @@ impl World {
             })
             .map(|c| c.instance.clone())
             .collect();
+        let ticking = self.hosts.iter().filter(|(_, host)| host.timer.ticking());
+        ids.extend(ticking.map(|(id, _)| id.clone()));
         ids.sort();
         ids.dedup();
         ids

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
 use super::{AgentCommand, AgentSettings, HostStore, shims};
 use crate::sandbox::host::confine::{Confinement, INSIDE_PATH, kill};
 use crate::sandbox::host::files::{Folder, HostFiles};
+use crate::sandbox::host::timer::Tick;
 
 /// More output than this is read and dropped. Run Command keeps 24,000 characters of it.
 const KEEP: usize = 1 << 20;
@@ -25,9 +26,19 @@ pub(super) struct Room {
     pub(super) boot_id: String,
     root: PathBuf,
     walls: Result<Confinement, String>,
+    ticking: Option<Ticking>,
 }
 
-/// How a command ended.
+/// What the host's timer has started.
+struct Ticking {
+    child: Child,
+    begun: Instant,
+    limit: Option<Duration>,
+    /// In the environment of all that comes from it; None where what it leaves behind lives on.
+    mark: Option<String>,
+}
+
+/// How a process ended.
 pub(super) enum End {
     Exited {
         code: i32,
@@ -36,6 +47,17 @@ pub(super) enum End {
     },
     /// The instance went down meanwhile: nobody hears of it.
     PowerOff,
+}
+
+impl End {
+    /// It could not even begin.
+    fn failed(code: i32, why: impl std::fmt::Display) -> Self {
+        Self::Exited {
+            code,
+            stdout: String::new(),
+            stderr: format!("{why}\nfailed to run commands: exit status {code}"),
+        }
+    }
 }
 
 impl Room {
@@ -77,6 +99,7 @@ impl Room {
             boot_id,
             root: root.to_path_buf(),
             walls,
+            ticking: None,
         };
         if room.walls.is_err() {
             // Nothing of an earlier boot may live on, and here no namespace has ended it.
@@ -100,12 +123,13 @@ impl Room {
         Ok(())
     }
 
-    /// How many processes live on this host.
-    pub(super) fn living(&self) -> usize {
-        match &self.walls {
-            Ok(walls) => walls.living(),
-            Err(_) => self.strays(true).len(),
-        }
+    /// Whether a process lives on this host.
+    pub(super) fn lives(&self) -> bool {
+        self.ticking.is_some()
+            || match &self.walls {
+                Ok(walls) => walls.living() > 0,
+                Err(_) => !self.strays(true).is_empty(),
+            }
     }
 
     /// The power goes off.
@@ -124,15 +148,7 @@ impl Room {
     fn strays(&self, this_boot: bool) -> Vec<String> {
         let root = format!("GEUSEMAKER_ROOT={}", self.root.display());
         let boot = format!("GEUSEMAKER_BOOT={}", self.boot_id);
-        let all = fs::read_dir("/proc").into_iter().flatten().flatten();
-        all.filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
-            .filter(|pid| {
-                let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-                let has = |what: &str| environment.split(|b| *b == 0).any(|e| e == what.as_bytes());
-                has(&root) && has(&boot) == this_boot
-            })
-            .collect()
+        marked(|has| has(&root) && has(&boot) == this_boot)
     }
 
     fn kill_strays(&self, this_boot: bool) {
@@ -148,30 +164,102 @@ impl Room {
         settings: &AgentSettings,
         command: &AgentCommand,
     ) -> io::Result<End> {
-        let failed = |code: i32, why: String| {
-            Ok(End::Exited {
-                code,
-                stdout: String::new(),
-                stderr: format!("{why}\nfailed to run commands: exit status {code}"),
-            })
-        };
         if let Err(why) = &self.walls
             && !(settings.allow)(&command.script)
         {
-            return failed(
+            return Ok(End::failed(
                 126,
                 format!(
                     "This system gives the sandbox no confinement ({why}), so only geusemaker's own scripts run here. See docs/sandbox.md."
                 ),
-            );
+            ));
         }
-        let mut process = match self.process(settings, command) {
+        let process = match self.script(settings, command) {
             Ok(process) => process,
-            Err(why) => return failed(126, why.to_string()),
+            Err(why) => return Ok(End::failed(126, why)),
         };
+        let cancelled = || store.cancel_asked(&settings.instance, &command.id);
+        self.watch(
+            store,
+            settings,
+            process,
+            command.execution_timeout,
+            &cancelled,
+        )
+        .await
+    }
+
+    /// Starts what the host's timer has elapsed for: no command of anybody's, and nobody hears what it prints.
+    ///
+    /// # Errors
+    /// Why it cannot be started.
+    pub(super) fn start_tick(&mut self, settings: &AgentSettings, tick: &Tick) -> io::Result<()> {
+        if self.walls.is_err() && !self.is_allowed(settings, tick) {
+            return Err(io::Error::other("not a script of geusemaker's own"));
+        }
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let child = self
+            .process("/", &tick.exec)?
+            .env("INVOCATION_ID", &id)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        self.ticking = Some(Ticking {
+            child,
+            begun: Instant::now(),
+            limit: tick.limit.and_then(|limit| Duration::try_from(limit).ok()),
+            mark: (!tick.spares_children).then(|| format!("INVOCATION_ID={id}")),
+        });
+        Ok(())
+    }
+
+    /// Whether what the timer runs may run without walls: a shell with a script that is our own.
+    fn is_allowed(&self, settings: &AgentSettings, tick: &Tick) -> bool {
+        let [shell, script, ..] = tick.exec.as_slice() else {
+            return false;
+        };
+        let text = fs::read_to_string(self.outside(script));
+        shell == "/bin/sh" && text.is_ok_and(|text| (settings.allow)(&text))
+    }
+
+    /// Since when a tick runs; None when none does.
+    pub(super) fn ticking(&self) -> Option<Duration> {
+        self.ticking.as_ref().map(|tick| tick.begun.elapsed())
+    }
+
+    /// Whether the tick that ran has ended.
+    pub(super) fn tick_ended(&mut self) -> io::Result<bool> {
+        let Some(tick) = &mut self.ticking else {
+            return Ok(false);
+        };
+        let late = tick
+            .limit
+            .is_some_and(|limit| tick.begun.elapsed() >= limit);
+        if late {
+            kill(&format!("-{}", tick.child.id().unwrap_or_default()));
+        } else if tick.child.try_wait()?.is_none() {
+            return Ok(false);
+        }
+        // systemd kills all that is left in the service's control group.
+        for pid in tick.mark.iter().flat_map(|mark| marked(|has| has(mark))) {
+            kill(&pid);
+        }
+        self.ticking = None;
+        Ok(true)
+    }
+
+    /// Watches a process to its end.
+    async fn watch<S: HostStore>(
+        &self,
+        store: &S,
+        settings: &AgentSettings,
+        mut process: Command,
+        limit: Duration,
+        cancelled: &(dyn Fn() -> io::Result<bool> + Sync),
+    ) -> io::Result<End> {
         let mut child = match process.spawn() {
             Ok(child) => child,
-            Err(why) => return failed(127, why.to_string()),
+            Err(why) => return Ok(End::failed(127, why)),
         };
         let group = child.id().unwrap_or_default();
         let stdout = Gathered::from(child.stdout.take());
@@ -187,7 +275,7 @@ impl Room {
             if status.is_some() && stdout.ended() && stderr.ended() {
                 break false;
             }
-            if begun.elapsed() >= command.execution_timeout {
+            if begun.elapsed() >= limit {
                 break true;
             }
             if looked.elapsed() >= Duration::from_millis(50) {
@@ -203,7 +291,7 @@ impl Room {
                     Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(End::PowerOff),
                     Err(e) => return Err(e),
                 }
-                if store.cancel_asked(&settings.instance, &command.id)? {
+                if cancelled()? {
                     break true;
                 }
             }
@@ -238,7 +326,7 @@ impl Room {
     }
 
     /// The process of a script, not started.
-    fn process(&self, settings: &AgentSettings, command: &AgentCommand) -> io::Result<Command> {
+    fn script(&self, settings: &AgentSettings, command: &AgentCommand) -> io::Result<Command> {
         let mut folder = Folder(self.root.clone());
         // Where the real agent keeps it.
         let path = format!(
@@ -246,32 +334,52 @@ impl Room {
             settings.instance, command.id
         );
         folder.write(&path, &command.script)?;
-        let outside = folder.at(&path);
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-        fs::set_permissions(&outside, mode)?;
+        fs::set_permissions(folder.at(&path), mode)?;
+        let mut words = vec![path];
+        if !command.script.starts_with("#!") {
+            words.insert(0, "/bin/sh".to_owned());
+        }
+        let directory = command.working_directory.as_deref().unwrap_or("/");
+        let mut process = self.process(directory, &words)?;
+        process
+            .env("SSM_COMMAND_ID", &command.id)
+            .env("AWS_SSM_INSTANCE_ID", &settings.instance)
+            .env("AWS_SSM_REGION_NAME", &settings.region);
+        Ok(process)
+    }
+
+    /// A path of the host as it is outside of the walls; any other word as it is.
+    fn outside(&self, word: &str) -> PathBuf {
+        let path = Folder(self.root.clone()).at(word);
+        if word.starts_with('/') && path.exists() {
+            path
+        } else {
+            word.into()
+        }
+    }
+
+    /// A process on the host, not started. Without walls a path of the host is one below its folder.
+    fn process(&self, directory: &str, words: &[String]) -> io::Result<Command> {
         let mut process = match &self.walls {
             Ok(walls) => {
                 let mut process = walls.command();
-                let directory = command.working_directory.as_deref().unwrap_or("/");
-                process.args(["env", "-C", directory]);
-                if !command.script.starts_with("#!") {
-                    process.arg("/bin/sh");
-                }
-                process.arg(path);
+                process.args(["env", "-C", directory]).args(words);
                 process
             }
             Err(_) => {
-                let mut process = if command.script.starts_with("#!") {
-                    Command::new(&outside)
-                } else {
-                    let mut process = Command::new("/bin/sh");
-                    process.arg(&outside);
-                    process
+                let folder = Folder(self.root.clone());
+                let outside = |word: &String| self.outside(word);
+                // The shell is the machine's own; a script may be its own program.
+                let mut process = match words {
+                    [shell, ..] if shell == "/bin/sh" => Command::new(shell),
+                    _ => Command::new(words.first().map(outside).unwrap_or_default()),
                 };
-                let directory = command.working_directory.as_deref().unwrap_or("/");
+                let words = words.iter().skip(1).map(outside);
                 let first = folder.at("/.geusemaker/bin");
                 let rest = INSIDE_PATH.split_once(':').map_or("", |(_, rest)| rest);
                 process
+                    .args(words)
                     .current_dir(folder.folder(directory)?)
                     .env_clear()
                     .env("PATH", format!("{}:{rest}", first.display()))
@@ -281,15 +389,24 @@ impl Room {
             }
         };
         process
-            .env("SSM_COMMAND_ID", &command.id)
-            .env("AWS_SSM_INSTANCE_ID", &settings.instance)
-            .env("AWS_SSM_REGION_NAME", &settings.region)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
         Ok(process)
     }
+}
+
+/// Processes whose environment is so. Needs a Linux `/proc`.
+fn marked(wanted: impl Fn(&dyn Fn(&str) -> bool) -> bool) -> Vec<String> {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    all.filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
+        .filter(|pid| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            wanted(&|what| environment.split(|b| *b == 0).any(|e| e == what.as_bytes()))
+        })
+        .collect()
 }
 
 fn exit_code(status: ExitStatus) -> i32 {

@@ -28,9 +28,10 @@ pub fn shim<S: HostStore>(
         std::thread::sleep(takes(argv, &latency));
     }
     store.on_host(instance, |at| {
+        let files = Folder(root.to_path_buf());
         let answer = match program {
-            "docker" => docker(at, &Folder(root.to_path_buf()), argv),
-            "systemctl" => systemctl(at, &Folder(root.to_path_buf()), argv),
+            "docker" => docker(at, &files, argv),
+            "systemctl" => systemctl(at, &files, argv),
             other => Answer {
                 stderr: format!("{other}: not a program of this host\n"),
                 code: 127,

@@ -471,3 +471,129 @@ fn the_stand_ins_work_on_the_world() {
     let config = "docker compose -p geusemaker --project-directory /opt/geusemaker/runtime -f /opt/geusemaker/runtime/docker-compose.yml --env-file /opt/geusemaker/runtime/runtime.env config -q";
     assert_eq!(run(config), crate::sandbox::host::docker::Answer::default());
 }
+
+/// Puts the pair of units and its script on the host, and switches the timer on as a script would.
+fn arm_timer(kit: &Kit, timer: &str, script: &str) {
+    use crate::sandbox::host::{Folder, HostFiles, SERVICE, TIMER};
+    let mut folder = Folder(kit.root());
+    let timer = format!("[Timer]\n{timer}\n[Install]\nWantedBy=timers.target\n");
+    let service =
+        "[Service]\nType=oneshot\nExecStart=/bin/sh /var/lib/geusemaker/restore/restore.sh tick\n";
+    for (path, text) in [
+        (format!("/etc/systemd/system/{TIMER}"), timer.as_str()),
+        (format!("/etc/systemd/system/{SERVICE}"), service),
+        ("/var/lib/geusemaker/restore/restore.sh".to_owned(), script),
+    ] {
+        folder.write(&path, text).unwrap();
+    }
+    let argv = ["systemctl", "enable", "--now", TIMER].map(str::to_owned);
+    let answer = shim(&kit.store, INSTANCE, &kit.root(), &argv).unwrap();
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+}
+
+#[tokio::test]
+async fn a_tick_runs_in_a_real_shell_before_the_commands_and_is_none() {
+    for confine in [true, false] {
+        let kit = seeded();
+        let script = "# geusemaker\ncd \"${GEUSEMAKER_ROOT:-}/tmp\"\n\
+            echo \"$1 ${SSM_COMMAND_ID-none} ${INVOCATION_ID:+id}\" >>ticks; docker ps >>ticks; exit 3";
+        arm_timer(&kit, "OnBootSec=0\nOnUnitInactiveSec=1h", script);
+        kit.store.send(
+            "ours",
+            "# geusemaker\ncat \"${GEUSEMAKER_ROOT:-}/tmp/ticks\"",
+        );
+        let settings = AgentSettings {
+            confine,
+            ..kit.settings()
+        };
+        run_agent(&kit.store, &settings).await.unwrap();
+        let found = ended(&kit, "ours").stdout;
+        let (first, rest) = found.split_once('\n').unwrap();
+        assert_eq!(first, "tick none id");
+        assert!(rest.ends_with("docker ps\n"), "{rest}");
+        assert_eq!(rest.lines().count(), 1, "it ran once");
+        assert_eq!(kit.store.inner().ended.len(), 1, "and is no command");
+        let next = kit.store.edit(|host| host.timer.due()).unwrap();
+        assert!(
+            next > jiff::Timestamp::now(),
+            "the next one counts from its end"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_tick_that_is_near_is_waited_for_and_one_that_is_far_is_not() {
+    for (each, ticks) in [("1s", true), ("1h", false)] {
+        let kit = seeded();
+        arm_timer(&kit, &format!("OnActiveSec={each}"), "echo x >>/tmp/ticks");
+        kit.store.send("a", "true");
+        let begun = Instant::now();
+        serve_all(&kit).await;
+        assert_eq!(kit.root().join("tmp/ticks").exists(), ticks, "{each}");
+        assert!(begun.elapsed() < Duration::from_secs(20));
+    }
+}
+
+#[tokio::test]
+async fn what_a_tick_leaves_behind_is_killed_as_systemd_does() {
+    let kit = seeded();
+    let script =
+        "setsid sh -c 'echo >/tmp/begun; sleep 1; echo >/tmp/late' </dev/null >/dev/null 2>&1 &
+        while ! [ -e /tmp/begun ]; do sleep 0.05; done";
+    arm_timer(&kit, "OnBootSec=0", script);
+    kit.store.send("a", "sleep 1.5; ls /tmp");
+    serve_all(&kit).await;
+    assert_eq!(ended(&kit, "a").stdout, "begun\n");
+}
+
+#[tokio::test]
+async fn power_off_ends_a_tick_and_the_boot_runs_it_again() {
+    let kit = seeded();
+    let script = "echo >>/tmp/ticks; [ -e /tmp/second ] || sleep 60";
+    arm_timer(&kit, "OnBootSec=0", script);
+    let (store, ticks) = (kit.store.clone(), kit.root().join("tmp/ticks"));
+    let second = kit.root().join("tmp/second");
+    let power = async {
+        while !ticks.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        store.edit(|host| host.power_off(jiff::Timestamp::now()));
+        fs::write(&second, "").unwrap();
+        store.edit(|host| host.boot(jiff::Timestamp::now()));
+        store.send("a", "cat /tmp/ticks | wc -l");
+    };
+    let settings = AgentSettings {
+        idle: Duration::from_secs(2),
+        ..kit.settings()
+    };
+    let begun = Instant::now();
+    let (served, ()) = tokio::join!(run_agent(&kit.store, &settings), power);
+    served.unwrap();
+    assert_eq!(ended(&kit, "a").stdout.trim(), "2");
+    assert!(begun.elapsed() < Duration::from_secs(50));
+}
+
+#[tokio::test]
+async fn without_walls_a_tick_runs_only_a_script_of_our_own() {
+    let kit = seeded();
+    let script = "echo x >\"$GEUSEMAKER_ROOT/tmp/ticks\"";
+    arm_timer(
+        &kit,
+        "OnBootSec=0",
+        &script.replace("GEUSEMAKER", "ANOTHER"),
+    );
+    let settings = AgentSettings {
+        confine: false,
+        allow: |script| script.contains("GEUSEMAKER"),
+        ..kit.settings()
+    };
+    run_agent(&kit.store, &settings).await.unwrap();
+    assert!(!kit.root().join("tmp/ticks").exists());
+    kit.store.edit(|host| {
+        host.power_off(jiff::Timestamp::now());
+        host.boot(jiff::Timestamp::now());
+    });
+    arm_timer(&kit, "OnBootSec=0", script);
+    run_agent(&kit.store, &settings).await.unwrap();
+    assert!(kit.root().join("tmp/ticks").exists());
+}

@@ -583,3 +583,136 @@ fn the_template_has_five_services_with_the_promised_parts() {
     let health = document["x-geusemaker"]["health"].as_mapping().unwrap();
     assert_eq!(health.len(), 5);
 }
+
+/// Answers of systemd 252 for units that are there and not there.
+#[test]
+fn systemctl_answers_for_the_timer_as_systemd_does() {
+    use crate::sandbox::host::TIMER;
+    let mut kit = Kit::new();
+    let place = |kit: &mut Kit, text: &str| {
+        let (_, files) = kit.context();
+        let path = format!("/etc/systemd/system/{TIMER}");
+        files.write(&path, text).unwrap();
+    };
+    let run = |kit: &mut Kit, form: &str| {
+        let argv: Vec<String> = form.split(' ').map(str::to_owned).collect();
+        let (mut context, files) = kit.context();
+        let answer = systemctl(&mut context, files, &argv);
+        (answer.code, answer.stdout + &answer.stderr)
+    };
+    let table = |kit: &mut Kit, rows: &[(&str, i32, &str)]| {
+        for (form, code, text) in rows {
+            let form = form.replace('@', TIMER);
+            let found = run(kit, &form);
+            let text = text.replace('@', TIMER);
+            assert_eq!(found.0, *code, "{form}: {}", found.1);
+            assert!(
+                found.1 == text || (text.len() > 30 && found.1.starts_with(&text)),
+                "{form}: {}",
+                found.1
+            );
+        }
+    };
+    table(
+        &mut kit,
+        &[
+            ("daemon-reload", 0, ""),
+            (
+                "is-enabled @",
+                1,
+                "Failed to get unit file state for @: No such file or directory\n",
+            ),
+            ("is-active @", 4, "inactive\n"),
+            (
+                "enable --now @",
+                1,
+                "Failed to enable unit: Unit file @ does not exist.\n",
+            ),
+            (
+                "disable --now @",
+                1,
+                "Failed to disable unit: Unit file @ does not exist.\n",
+            ),
+        ],
+    );
+    place(&mut kit, "[Timer]\nOnActiveSec=15s\n");
+    table(
+        &mut kit,
+        &[
+            ("is-enabled @", 0, "static\n"),
+            ("enable @", 0, "The unit files have no installation config"),
+            ("is-active @", 3, "inactive\n"),
+        ],
+    );
+    place(
+        &mut kit,
+        "[Timer]\nOnActiveSec=15s\n[Install]\nWantedBy=timers.target\n",
+    );
+    table(
+        &mut kit,
+        &[
+            ("is-enabled @", 1, "disabled\n"),
+            (
+                "enable --now @",
+                1,
+                "Created symlink /etc/systemd/system/timers.target.wants/@ → /etc/systemd/system/@.\nFailed to start @: Unit",
+            ),
+            (
+                "disable @",
+                0,
+                "Removed \"/etc/systemd/system/timers.target.wants/@\".\n",
+            ),
+        ],
+    );
+    let service = "[Service]\nType=oneshot\nExecStart=/bin/true\n";
+    let (_, files) = kit.context();
+    files
+        .write("/etc/systemd/system/geusemaker-restore.service", service)
+        .unwrap();
+    table(
+        &mut kit,
+        &[
+            (
+                "enable @",
+                0,
+                "Created symlink /etc/systemd/system/timers.target.wants/@ → /etc/systemd/system/@.\n",
+            ),
+            ("is-enabled @", 0, "enabled\n"),
+            ("is-active @", 3, "inactive\n"),
+            ("enable --now @", 0, ""),
+            ("is-active @", 0, "active\n"),
+            (
+                "disable --now @",
+                0,
+                "Removed \"/etc/systemd/system/timers.target.wants/@\".\n",
+            ),
+            ("is-active @", 3, "inactive\n"),
+            ("disable --now @", 0, ""),
+            // The list is closed.
+            (
+                "start @",
+                1,
+                "systemctl: this sandbox's systemctl does not know the form: systemctl start @\n",
+            ),
+            (
+                "enable --now docker.service",
+                1,
+                "systemctl: this sandbox's systemctl does not know the form",
+            ),
+            (
+                "enable --now geusemaker-restore.service",
+                1,
+                "systemctl: this sandbox's systemctl does not know",
+            ),
+        ],
+    );
+    place(&mut kit, "[Timer]\nOnCalendar=daily\n");
+    table(
+        &mut kit,
+        &[(
+            "daemon-reload",
+            1,
+            "@: this sandbox's systemd does not know [Timer] OnCalendar=daily\n",
+        )],
+    );
+}

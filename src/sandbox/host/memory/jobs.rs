@@ -2,8 +2,8 @@
 
 use jiff::ToSpan;
 
-use super::Record;
-use crate::host::{ApplyJob, ApplyService, FileText, Job, QuiesceContainer};
+use super::{Record, restore};
+use crate::host::{ApplyJob, ApplyService, FileText, Job, QuiesceContainer, Tag};
 use crate::model::ImageRef;
 use crate::model::sha256_hex;
 use crate::sandbox::fault::Faults;
@@ -20,7 +20,7 @@ fn failure<T>(code: &str, log: impl Into<String>) -> Result<T, Failure> {
     Err((code.to_owned(), log.into()))
 }
 
-pub(super) fn start(at: &mut HostContext<'_>, job: &Job) -> Record {
+pub(super) fn start(at: &mut HostContext<'_>, tag: &Tag, job: &Job) -> Record {
     let mut record = Record {
         boot_id: at.host.boot_id.clone(),
         due: at.now,
@@ -34,7 +34,10 @@ pub(super) fn start(at: &mut HostContext<'_>, job: &Job) -> Record {
             record.pull = Some(reference.clone());
         }
         Job::Quiesce { containers, .. } => record.failure = quiesce(at, containers).err(),
-        Job::Apply(job) | Job::Restore(job) => record.failure = apply(at, job).err(),
+        Job::Apply(job) => record.failure = apply(at, job).err(),
+        Job::Restore(job) => {
+            record.failure = restore::by_controller(at, &tag.operation, job).err();
+        }
     }
     record
 }
@@ -102,7 +105,7 @@ fn quiesce(at: &mut HostContext<'_>, containers: &[QuiesceContainer]) -> Result<
     Ok(())
 }
 
-fn apply(at: &mut HostContext<'_>, job: &ApplyJob) -> Result<(), Failure> {
+pub(super) fn apply(at: &mut HostContext<'_>, job: &ApplyJob) -> Result<(), Failure> {
     let mut failed = match write_file(at, job) {
         // On the way back what keeps its container comes up all the same: better than an outage.
         Err(failed) if failed.0 == "file_changed" && job.text == FileText::Kept => Some(failed),

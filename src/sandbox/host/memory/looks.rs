@@ -25,7 +25,7 @@ pub(super) fn look(at: &HostContext<'_>, ask: &LookRequest) -> Result<HostFacts,
         other_containers: Vec::new(),
         mount: None,
         images: BTreeMap::new(),
-        restore: crate::model::RestoreState::Idle,
+        restore: host.memory.restore.state.clone(),
     };
     if ask.only_boot {
         return Ok(facts);

@@ -1,3 +1,5 @@
+mod restore;
+
 use std::time::Duration;
 
 use jiff::SignedDuration;
