@@ -12,7 +12,7 @@ pub struct Env {
     pub sandbox: Option<OsString>,
     /// `NO_COLOR` (no-color.org): set to anything, no colours.
     pub no_color: bool,
-    /// `TERM` is `dumb`: no bars, no colours.
+    /// `TERM` is `dumb` or not set: no bars (they would not be drawn), no colours.
     pub dumb: bool,
     /// `AWS_PROFILE`: named where a person is to sign in again.
     pub aws_profile: Option<String>,
@@ -28,7 +28,7 @@ impl Env {
             state: get("GEUSEMAKER_STATE").map(PathBuf::from),
             sandbox: get("GEUSEMAKER_SANDBOX"),
             no_color: get("NO_COLOR").is_some(),
-            dumb: get("TERM").is_some_and(|term| term == "dumb"),
+            dumb: get("TERM").is_none_or(|term| term == "dumb"),
             aws_profile: get("AWS_PROFILE").and_then(|name| name.into_string().ok()),
             home: get("HOME").map(PathBuf::from),
         }

@@ -16,8 +16,9 @@ pub struct Gate<'p> {
     /// Since when all is green without a break, and with which containers.
     green: Option<(Timestamp, BTreeMap<ServiceName, Seen>)>,
     first_green: Option<Timestamp>,
-    /// The first look after the time was over. A machine that slept until then has not looked before.
-    first_late: Option<Timestamp>,
+    /// At the first look after the time was over: that look, where nothing was green before it. A machine that
+    /// slept until then has not looked before.
+    first_late: Option<Option<Timestamp>>,
     /// Since when a service that must be green is red without a break.
     red_since: BTreeMap<ServiceName, Timestamp>,
     restarts_at_start: BTreeMap<ServiceName, (String, u32)>,
@@ -68,7 +69,8 @@ impl<'p> Gate<'p> {
     pub fn look(&mut self, containers: &[ContainerFacts], now: Timestamp) -> Verdict {
         self.not_before(now);
         if ms_between(self.began, now) >= self.verify.gate.timeout_ms {
-            self.first_late.get_or_insert(now);
+            let fresh = self.green.is_none().then_some(now);
+            self.first_late.get_or_insert(fresh);
         }
         let mut not_green = Vec::new();
         let mut hopeless = Vec::new();
@@ -162,7 +164,7 @@ impl<'p> Gate<'p> {
         }
         // Green came in time, or was there at the first look afterwards: it may hold longer than the timeout,
         // but not begin again for ever.
-        if self.first_late != Some(since)
+        if self.first_late != Some(Some(since))
             && ms_between(self.began, now)
                 >= self
                     .verify
@@ -185,7 +187,7 @@ impl<'p> Gate<'p> {
         if let Some((since, _)) = &mut self.green {
             *since = now.min(*since);
         }
-        if let Some(late) = &mut self.first_late {
+        if let Some(Some(late)) = &mut self.first_late {
             *late = now.min(*late);
         }
         for since in self.red_since.values_mut() {

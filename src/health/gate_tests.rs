@@ -427,7 +427,10 @@ fn a_machine_that_slept_over_the_timeout_looks_and_holds_once_more() {
     let hour = 3600.0;
     let mut gate = Gate::new(&verify, at());
     let starting = [health("n8n", "starting")];
-    assert_eq!(word(&gate.look(&starting, after(1.0))), "waiting");
+    assert_eq!(
+        word(&gate.look(&starting, after(1.0))),
+        "waits: n8n: starting"
+    );
     // Asleep for an hour; what is green then has to hold, as at any other time.
     assert_eq!(word(&gate.look(&[green("n8n")], after(hour))), "holds 0");
     let verdict = gate.look(&[green("n8n")], after(hour + 5.0));

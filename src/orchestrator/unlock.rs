@@ -33,7 +33,9 @@ pub async fn unlock(
         .map_err(|e| CommandError::failed("internal", e.to_string()))?;
     let mut warnings = Vec::new();
     let file = Lock::holder(&state, name)?;
-    let lease = lease(world, name, &id, force, &mut warnings).await?;
+    // Whoever has the lock of this machine is alive: nothing is to be watched then.
+    let watch = !force && file.is_none();
+    let lease = lease(world, name, &id, (force, watch), &mut warnings).await?;
     let open = lease.open().cloned();
     let knows = here(&state, name);
     let absent = open.as_ref().filter(|open| knows(open) == Here::Absent);
@@ -134,7 +136,7 @@ async fn lease(
     world: &World,
     name: &DeploymentName,
     id: &OperationId,
-    force: bool,
+    (force, watch): (bool, bool),
     warnings: &mut Vec<String>,
 ) -> Result<Account, CommandError> {
     let process = this(world);
@@ -147,7 +149,7 @@ async fn lease(
     };
     let seen = match damaged.await {
         Ok(true) if force => return Ok(Account::Damaged),
-        Ok(_) => taker.liveness(!force).await,
+        Ok(_) => taker.liveness(watch).await,
         Err(error) => Err(error),
     };
     match seen {

@@ -405,7 +405,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host, stops)",
                 " write_snapshot",
-                " arm_restore(apply_images<(; {all}); green {all}) <- commit_host",
+                " arm_restore(apply_images<(; {all}); green crawl4ai ollama qdrant) <- commit_host",
                 "!quiesce({stop}) <- apply_images<(; {all})",
                 "!stop_instance <- start_instance, await_host",
                 "!set_instance_type(t3.medium t3.large) <- set_instance_type(t3.large t3.medium)",

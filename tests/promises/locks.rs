@@ -1,7 +1,7 @@
 //! One operation at a time on a deployment; and a process that was killed holds nothing up, and loses nothing.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -26,8 +26,12 @@ fn in_the_outage(sandbox: &Sandbox) -> (Child, String) {
 
 /// The update, at the moment when this step begins. With the operation's id.
 fn at_step(sandbox: &Sandbox, step: &str) -> (Child, String) {
-    let mut child = sandbox
-        .command(&UPDATE)
+    running(sandbox.command(&UPDATE), step)
+}
+
+/// A command, at the moment when this step of it begins. With the operation's id.
+pub fn running(mut command: Command, step: &str) -> (Child, String) {
+    let mut child = command
         .args(["--progress", "json"])
         .env("USER", "ann")
         .stdout(Stdio::null())
@@ -63,7 +67,7 @@ fn killed_in_the_outage(sandbox: &Sandbox) -> String {
 fn of_several_at_once_one_goes_on_and_the_others_are_told_who() {
     let sandbox = Sandbox::new();
     sandbox.run(&["list"]).ended(0);
-    let children: Vec<Child> = (0..3)
+    let children: Vec<Child> = (0..8)
         .map(|_| {
             let mut command = sandbox.command(&UPDATE);
             command.args(["-o", "json"]).env("USER", "ann");

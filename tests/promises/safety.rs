@@ -19,14 +19,15 @@ use crate::support::Sandbox;
 const INSTANCE: &str = "i-0c5a1b7d9e2f34680";
 
 /// `sandbox serve`, ended with this value.
-struct Served {
+pub struct Served {
     child: Child,
     out: BufReader<ChildStdout>,
     line: Value,
 }
 
 impl Served {
-    fn start(mut command: Command) -> Self {
+    /// Starts it, and reads its one line.
+    pub fn start(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .spawn()
@@ -38,7 +39,8 @@ impl Served {
         Self { child, out, line }
     }
 
-    fn text(&self, key: &str) -> &str {
+    /// A value of that line.
+    pub fn text(&self, key: &str) -> &str {
         self.line[key]
             .as_str()
             .unwrap_or_else(|| panic!("{key} in {}", self.line))
@@ -119,7 +121,7 @@ impl Drop for Served {
     }
 }
 
-fn serve(sandbox: &Sandbox) -> Served {
+pub fn serve(sandbox: &Sandbox) -> Served {
     Served::start(sandbox.command(&["sandbox", "serve"]))
 }
 

@@ -265,6 +265,20 @@ impl Rig {
         }
     }
 
+    /// The same account and host, from a machine of its own: another state folder, and another name of the host.
+    pub fn laptop(&self, host: &str) -> World {
+        let state_dir = self.dir.path().join(host);
+        let (state, _) = StateDir::open(&state_dir).expect("a folder");
+        if state.load(&self.deployment.name).is_err() {
+            state.save(&self.deployment).expect("it is written");
+        }
+        World {
+            state_dir,
+            owner: ("ann".into(), host.into()),
+            ..self.plain_world()
+        }
+    }
+
     /// A world in which nothing is struck by the test.
     pub fn plain_world(&self) -> World {
         self.world(0, When::Before)

@@ -2,7 +2,7 @@
 //! right, or pauses where the stack is up, and `resume` leads to the end.
 
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ const UPDATE: [&str; 9] = [
     "n8n=n8nio/n8n:1.20.0",
     "--force",
     "--stable-for",
-    "1s",
+    "200ms",
 ];
 
 /// A sandbox that is there, with a pull that takes long enough to be interrupted.
@@ -135,4 +135,194 @@ fn sigterm_at_each_step_is_as_ctrl_c() {
 #[test]
 fn a_hang_up_at_each_step_stops_nothing() {
     at_each_step("HUP", false);
+}
+
+#[test]
+fn a_second_interrupt_in_the_outage_leaves_at_once_and_names_what_is_down() {
+    let sandbox = sandbox();
+    sandbox
+        .run(&["sandbox", "latency", "set", "stop=3s"])
+        .ended(0);
+    let mut terminal = Terminal::run(update(&sandbox), |c| c.stdout(Stdio::piped()));
+    terminal.until(&begins("stop_instance"));
+    terminal.signal("INT");
+    terminal.until("a second interrupt leaves at once");
+    terminal.signal("TERM");
+    assert_eq!(terminal.end(), 6, "{}", terminal.shown);
+    let mut out = String::new();
+    let pipe = terminal.child.stdout.as_mut().expect("a pipe");
+    pipe.read_to_string(&mut out).expect("UTF-8");
+    let document: Value = serde_json::from_str(&out).expect("one document");
+    assert_eq!(document["outcome"], "paused");
+    let message = document["error"]["message"].as_str().expect("a message");
+    assert!(
+        message.contains("left in the middle of stop_instance; down now: crawl4ai, n8n"),
+        "{message}"
+    );
+    assert!(
+        document["error"]["help"]
+            .to_string()
+            .contains("geusemaker --sandbox resume my-dev-stack"),
+        "{document}"
+    );
+    let list = sandbox.json(&["list"], 0);
+    assert_eq!(list["data"]["deployments"][0]["status"], "interrupted");
+    resume_leads_to_updated(&sandbox);
+}
+
+#[test]
+fn ctrl_c_on_the_keyboard_reaches_the_update_alone() {
+    // The whole foreground group gets it: the sandbox's agent must not be in it, or the instance would seem dead.
+    let sandbox = sandbox();
+    let mut terminal = Terminal::run(sandbox.command(&UPDATE), |c| c);
+    terminal.until("stop_instance");
+    terminal.until("stop_instance");
+    terminal.types(b"\x03");
+    terminal.until("interrupted: down now: crawl4ai, n8n");
+    assert_eq!(terminal.end(), 0, "{}", terminal.shown);
+    is_updated(&sandbox);
+}
+
+#[test]
+fn left_twice_interrupted_the_terminal_is_as_before() {
+    let sandbox = sandbox();
+    sandbox
+        .run(&["sandbox", "latency", "set", "stop=3s"])
+        .ended(0);
+    let mut terminal = Terminal::run(sandbox.command(&UPDATE), |c| c);
+    terminal.until("/10] stop_instance");
+    terminal.types(b"\x03");
+    terminal.until("a second interrupt leaves at once");
+    terminal.types(b"\x03");
+    assert_eq!(terminal.end(), 6, "{}", terminal.shown);
+    let last = terminal.shown.trim_end().lines().last().unwrap_or_default();
+    assert!(!last.contains("/10] "), "no half-drawn bar: {last:?}");
+    assert!(terminal.is_as_a_shell_wants_it());
+    resume_leads_to_updated(&sandbox);
+}
+
+#[test]
+fn an_interrupt_at_the_question_is_a_no_and_the_terminal_is_as_before() {
+    for (how, typed) in [("INT", true), ("INT", false), ("TERM", false)] {
+        let sandbox = sandbox();
+        let before = sandbox.seen();
+        let args: Vec<&str> = UPDATE.iter().copied().filter(|a| *a != "--force").collect();
+        let mut terminal = Terminal::run(sandbox.command(&args), |c| c);
+        terminal.until("update my-dev-stack? Services are down");
+        terminal.until("\x1b[?25l");
+        if typed {
+            terminal.types(b"\x03");
+        } else {
+            terminal.signal(how);
+        }
+        assert_eq!(terminal.end(), 9, "{how} {typed}: {}", terminal.shown);
+        let shown = &terminal.shown;
+        assert!(
+            shown.rfind("\x1b[?25h") > shown.rfind("\x1b[?25l"),
+            "the cursor is shown again: {shown:?}"
+        );
+        assert!(terminal.is_as_a_shell_wants_it(), "{how} {typed}");
+        assert_eq!(sandbox.seen(), before);
+        let history = sandbox.json(&["history", "my-dev-stack"], 0);
+        assert_eq!(history["data"]["operations"], serde_json::json!([]));
+    }
+}
+
+/// Waits until the process has a handler for SIGINT: from here on it is heard.
+fn hears(child: &Child) {
+    let status = format!("/proc/{}/status", child.id());
+    loop {
+        let text = fs_err::read_to_string(&status).expect("it runs");
+        let caught = text
+            .lines()
+            .find_map(|line| line.strip_prefix("SigCgt:"))
+            .expect("the mask");
+        let caught = u64::from_str_radix(caught.trim(), 16).expect("a mask");
+        if caught & 0b10 != 0 {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn an_interrupt_while_it_looks_ends_with_nothing_begun() {
+    // A mount that hangs makes the look long.
+    let sandbox = sandbox();
+    sandbox
+        .run(&["sandbox", "fault", "add", "mount:hang"])
+        .ended(0);
+    for name in ["INT", "TERM", "HUP"] {
+        let mut command = update(&sandbox);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let child = command.spawn().expect("the binary runs");
+        hears(&child);
+        signal(&child, name);
+        let output = child.wait_with_output().expect("its end");
+        assert_eq!(output.status.code(), Some(9), "{name}");
+        let document: Value = serde_json::from_slice(&output.stdout).expect("one document");
+        assert_eq!(document["outcome"], "declined");
+        let message = document["error"]["message"].as_str().unwrap_or_default();
+        assert!(message.contains("before anything was begun"), "{message}");
+    }
+    let history = sandbox.json(&["history", "my-dev-stack"], 0);
+    assert_eq!(history["data"]["operations"], serde_json::json!([]));
+}
+
+/// The log of the one operation.
+fn log(sandbox: &Sandbox) -> String {
+    let folder = sandbox.path().join("sandbox/state/my-dev-stack/operations");
+    let operation = fs_err::read_dir(folder)
+        .expect("operations")
+        .map(|entry| entry.expect("readable").path())
+        .find(|path| path.is_dir())
+        .expect("one operation");
+    fs_err::read_to_string(operation.join("log")).expect("its log")
+}
+
+#[track_caller]
+fn log_has_the_rest(sandbox: &Sandbox) {
+    let log = log(sandbox);
+    for part in [
+        "verify_health done",
+        "ended: updated",
+        "nobody read the result",
+    ] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
+}
+
+#[test]
+fn a_terminal_that_is_closed_in_the_outage_stops_nothing_and_the_log_has_the_rest() {
+    for progress in ["bars", "json"] {
+        let sandbox = sandbox();
+        let mut command = sandbox.command(&UPDATE);
+        command.args(["--progress", progress]);
+        let mut terminal = Terminal::run(command, |c| c);
+        terminal.until("stop_instance");
+        terminal.until("stop_instance");
+        assert_eq!(
+            terminal.close(),
+            0,
+            "{progress}: the code is right without a reader"
+        );
+        is_updated(&sandbox);
+        log_has_the_rest(&sandbox);
+        assert!(log(&sandbox).contains("SIGHUP"), "{}", log(&sandbox));
+    }
+}
+
+#[test]
+fn outputs_that_nobody_reads_stop_nothing_and_the_log_has_the_rest() {
+    for progress in ["plain", "json", "bars"] {
+        let sandbox = sandbox();
+        let mut command = sandbox.command(&UPDATE);
+        command.args(["--progress", progress, "-vv", "-o", "json"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary runs");
+        drop((child.stdout.take(), child.stderr.take()));
+        assert_eq!(child.wait().expect("its end").code(), Some(0), "{progress}");
+        is_updated(&sandbox);
+        log_has_the_rest(&sandbox);
+    }
 }

@@ -88,7 +88,7 @@ impl<W: HostWorld + 'static> Host for MemoryHost<W> {
         self.0.with_host(on, |at| {
             at.pass();
             if let Some(tag) = &ask.beat {
-                at.host.far_beat(tag, at.now);
+                at.host.far_beat(tag, at.now)?;
             }
             looks::look(at, ask)
         })?
@@ -142,9 +142,9 @@ impl<W: HostWorld + 'static> Host for MemoryHost<W> {
     async fn poll(&self, on: &InstanceId, tag: &Tag) -> Result<JobState, HostError> {
         self.0.with_host(on, |at| {
             at.pass();
-            at.host.far_beat(tag, at.now);
-            at.host.job(tag)
-        })
+            at.host.far_beat(tag, at.now)?;
+            Ok(at.host.job(tag))
+        })?
     }
 
     async fn arm(
@@ -166,7 +166,7 @@ impl<W: HostWorld + 'static> Host for MemoryHost<W> {
         self.0.with_host(on, |at| {
             at.pass();
             at.host.memory.admit(tag, at.now)?;
-            at.host.memory.restore.commit(&tag.operation);
+            at.host.memory.restore.commit(&tag.operation)?;
             Ok(at.host.memory.restore.state.clone())
         })?
     }
@@ -188,8 +188,7 @@ impl MemoryRecord {
             });
         }
         self.last = Some((tag.fence, tag.seq));
-        self.restore.beat(&tag.operation, tag.fence, now);
-        Ok(())
+        self.restore.beat(&tag.operation, tag.fence, now)
     }
 }
 

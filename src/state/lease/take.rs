@@ -196,8 +196,9 @@ impl Taker<'_> {
             rounds += 1;
             all = self.pause(&mut watch).await?;
             if rounds == ROUNDS {
-                let others = all.readable().filter(|(_, l)| l.phase != Phase::Yielded);
-                let (_, lease) = others.last().ok_or_else(|| self.unsettled())?;
+                let in_the_way = |l: &Lease| matches!(l.phase, Phase::Claimed | Phase::Held);
+                let mut others = all.readable().filter(|(_, l)| in_the_way(l));
+                let (_, lease) = others.next_back().ok_or_else(|| self.unsettled())?;
                 return Err(self.held(lease));
             }
         }

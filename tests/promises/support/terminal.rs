@@ -13,13 +13,16 @@ pub struct Terminal {
     pub child: Child,
     /// Everything that was shown so far.
     pub shown: String,
+    /// Up to where it was looked through.
+    seen: usize,
 }
 
 impl Terminal {
     /// Starts the command: stdin, stdout and stderr are the terminal where the command says nothing else.
-    pub fn run(command: Command, piped: impl FnOnce(OnPty) -> OnPty) -> Self {
+    pub fn run(mut command: Command, piped: impl FnOnce(OnPty) -> OnPty) -> Self {
         let (pty, pts) = open().expect("a terminal");
         pty.resize(pty_process::Size::new(24, 80)).expect("a size");
+        command.env("TERM", "xterm");
         let child = piped(OnPty::from(command))
             .spawn(pts)
             .expect("the binary runs");
@@ -27,14 +30,18 @@ impl Terminal {
             pty,
             child,
             shown: String::new(),
+            seen: 0,
         }
     }
 
     /// Reads until this is shown, after what was shown before. Panics where the command ends without it.
     #[track_caller]
     pub fn until(&mut self, text: &str) {
-        let from = self.shown.len();
-        while !self.shown[from..].contains(text) {
+        loop {
+            if let Some(at) = self.shown[self.seen..].find(text) {
+                self.seen += at + text.len();
+                return;
+            }
             assert!(self.more(), "it never showed {text:?}:\n{}", self.shown);
         }
     }
@@ -65,6 +72,13 @@ impl Terminal {
     pub fn end(&mut self) -> i32 {
         while self.more() {}
         self.child.wait().expect("its end").code().unwrap_or(-1)
+    }
+
+    /// Closes the terminal under the command, and waits for its end.
+    pub fn close(self) -> i32 {
+        let Self { pty, mut child, .. } = self;
+        drop(pty);
+        child.wait().expect("its end").code().unwrap_or(-1)
     }
 
     /// Whether the terminal takes whole lines and shows what is typed, as a shell wants it.

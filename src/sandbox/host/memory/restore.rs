@@ -1,9 +1,11 @@
-//! The armed restore of a host in memory: the transitions of the host's own script, as a function of (state, now).
+//! The armed restore of a host in memory, as a function of (state, now): when it looks and what it sees. What becomes
+//! of the state is [`crate::host::restore`]'s.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::jobs;
+use crate::host::restore::{RestoreEvent, judged, next};
 use crate::host::{
     ApplyJob, ApplyService, ArmRequest, FileText, HostError, Job, QuiesceContainer, Tag, TagImage,
 };
@@ -79,20 +81,30 @@ fn refused<T>(verb: &'static str, code: &str, message: &str) -> Result<T, HostEr
 }
 
 impl Restore {
+    /// What happens to the state. A way back is done at once here: none is ever at work.
+    fn on(&mut self, event: &RestoreEvent) -> Result<(), HostError> {
+        self.state = next(&self.state, event, false)?;
+        Ok(())
+    }
+
     /// A word of the controller: the deadline is pushed out.
-    pub(super) fn beat(&mut self, operation: &OperationId, fence: u64, now: Timestamp) {
-        if let (
-            RestoreState::Armed {
-                operation: armed,
-                deadline,
-            },
-            Some(how),
-        ) = (&mut self.state, &mut self.armed)
-            && armed == operation
-            && fence >= how.fence
-        {
-            *deadline = now + how.grace;
-            how.watched = None;
+    pub(super) fn beat(
+        &mut self,
+        operation: &OperationId,
+        fence: u64,
+        now: Timestamp,
+    ) -> Result<(), HostError> {
+        let ours = self.is_of(operation);
+        match &mut self.armed {
+            Some(armed) if ours && fence >= armed.fence => {
+                armed.watched = None;
+                let event = RestoreEvent::Beat {
+                    operation: operation.clone(),
+                    deadline: now + armed.grace,
+                };
+                self.on(&event)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -106,16 +118,9 @@ impl Restore {
     /// `host_restored`, `host_committed`.
     pub(super) fn lets(&self, tag: &Tag, job: &Job) -> Result<(), HostError> {
         let forward = matches!(job, Job::Apply(_) | Job::Quiesce { back: false, .. });
-        if !forward || !self.is_of(&tag.operation) {
-            return Ok(());
-        }
-        let why = "the host has judged by itself";
-        match self.state {
-            RestoreState::Restoring { .. } | RestoreState::Restored { .. } => {
-                refused("start", "host_restored", why)
-            }
-            RestoreState::Committed { .. } => refused("start", "host_committed", why),
-            RestoreState::Idle | RestoreState::Armed { .. } => Ok(()),
+        match judged(&self.state, &tag.operation).filter(|_| forward) {
+            Some(code) => refused("start", code, "the host has judged by itself"),
+            None => Ok(()),
         }
     }
 
@@ -134,43 +139,37 @@ impl Restore {
         if known == Some((tag.fence, tag.seq)) && self.is_of(&tag.operation) {
             return Ok(());
         }
-        if matches!(self.state, RestoreState::Restoring { .. }) {
-            return refused("arm", "busy", "the host is going back");
-        }
         let text = matches!(ask.restore.text, FileText::New(_));
         if text || !ask.restore.start || ask.grace_s == 0 {
             let why = "a text of its own, nothing to start, or no grace";
             return refused("arm", "bad_request", why);
         }
         let grace = SignedDuration::from_secs(i64::from(ask.grace_s));
-        *self = Self {
-            state: RestoreState::Armed {
-                operation: tag.operation.clone(),
-                deadline: now + grace,
-            },
-            armed: Some(Armed {
-                fence: tag.fence,
-                seq: tag.seq,
-                grace,
-                stable: SignedDuration::from_secs(i64::from(ask.stable_s)),
-                boot_id: boot_id.to_owned(),
-                green: ask.green.clone(),
-                restore: ask.restore.clone(),
-                watched: None,
-            }),
-            ..Self::default()
-        };
+        self.on(&RestoreEvent::Arm {
+            operation: tag.operation.clone(),
+            deadline: now + grace,
+        })?;
+        (self.tries, self.again) = (0, None);
+        self.armed = Some(Armed {
+            fence: tag.fence,
+            seq: tag.seq,
+            grace,
+            stable: SignedDuration::from_secs(i64::from(ask.stable_s)),
+            boot_id: boot_id.to_owned(),
+            green: ask.green.clone(),
+            restore: ask.restore.clone(),
+            watched: None,
+        });
         Ok(())
     }
 
     /// `commit`.
-    pub(super) fn commit(&mut self, operation: &OperationId) {
-        if self.is_of(operation) {
-            self.state = RestoreState::Committed {
-                operation: operation.clone(),
-                by_itself: false,
-            };
-        }
+    ///
+    /// # Errors
+    /// None: a way back is never at work here.
+    pub(super) fn commit(&mut self, operation: &OperationId) -> Result<(), HostError> {
+        let operation = operation.clone();
+        self.on(&RestoreEvent::Commit { operation })
     }
 
     /// When there is something to do by itself on a host that is on, and was booted so.
@@ -199,53 +198,47 @@ pub(super) fn advance(at: &mut HostContext<'_>) {
     {
         at.now = due;
         at.settle();
-        tick(at);
+        if tick(at).is_err() {
+            break;
+        }
     }
     at.now = now;
 }
 
-fn tick(at: &mut HostContext<'_>) {
+fn tick(at: &mut HostContext<'_>) -> Result<(), HostError> {
     let (now, boot_id) = (at.now, at.host.boot_id.clone());
+    let seen = all_green(at);
     let restore = &mut at.host.memory.restore;
     let Some(armed) = &mut restore.armed else {
-        return;
+        return Ok(());
     };
-    match &mut restore.state {
-        // A host that was off does not fire at once.
-        RestoreState::Armed { deadline, .. } if armed.boot_id != boot_id => {
-            *deadline = now + armed.grace;
-            armed.boot_id = boot_id;
-            armed.watched = None;
-        }
-        // A Docker that is down is waited for.
-        _ if !at.host.docker_active => restore.again = Some(now + TICK),
-        RestoreState::Armed { .. } => judge(at),
-        _ => go_back(at),
+    let waits = matches!(restore.state, RestoreState::Armed { .. });
+    // A host that was off does not fire at once.
+    if waits && armed.boot_id != boot_id {
+        armed.boot_id = boot_id;
+        armed.watched = None;
+        let deadline = now + armed.grace;
+        return restore.on(&RestoreEvent::Booted { deadline });
     }
-}
-
-/// The deadline has passed: what was green is watched for a while, and stays; else it goes back.
-fn judge(at: &mut HostContext<'_>) {
-    let (seen, now) = (all_green(at), at.now);
-    let restore = &mut at.host.memory.restore;
-    let (Some(armed), Some(operation)) = (&mut restore.armed, restore.state.operation()) else {
-        return;
-    };
-    match (seen, armed.watched.take()) {
-        (Some(seen), None) => armed.watched = Some((now + armed.stable, seen)),
-        (Some(seen), Some((_, first))) if seen == first => {
-            restore.state = RestoreState::Committed {
-                operation: operation.clone(),
-                by_itself: true,
-            };
-        }
-        _ => {
-            restore.state = RestoreState::Restoring {
-                operation: operation.clone(),
-            };
-            go_back(at);
+    // A Docker that is down is waited for.
+    if !at.host.docker_active {
+        restore.again = Some(now + TICK);
+        return Ok(());
+    }
+    if waits {
+        // What was green is watched for a while, and stays; else it goes back.
+        match (seen, armed.watched.take()) {
+            (Some(seen), None) => {
+                armed.watched = Some((now + armed.stable, seen));
+                return Ok(());
+            }
+            (Some(seen), Some((_, first))) if seen == first => {
+                return restore.on(&RestoreEvent::FoundGreen { now });
+            }
+            _ => restore.on(&RestoreEvent::FoundRed { now })?,
         }
     }
+    go_back(at)
 }
 
 /// What was green before, if all of it is green: each container with what changes when it starts anew.
@@ -262,58 +255,68 @@ fn all_green(at: &HostContext<'_>) -> Option<Vec<String>> {
     seen.filter(|seen| !seen.is_empty())
 }
 
-fn go_back(at: &mut HostContext<'_>) {
+fn go_back(at: &mut HostContext<'_>) -> Result<(), HostError> {
     let restore = &mut at.host.memory.restore;
     restore.tries += 1;
     restore.again = Some(at.now + TICK);
     let (Some(armed), Some(operation)) = (&restore.armed, restore.state.operation()) else {
-        return;
+        return Ok(());
     };
     let (job, operation) = (armed.restore.clone(), operation.clone());
-    if jobs::apply(at, &job).is_ok() {
-        at.host.memory.restore.state = RestoreState::Restored {
-            operation,
-            by_itself: true,
-        };
-    }
+    let back = jobs::apply(at, &job).is_ok();
     at.settle();
+    if !back {
+        return Ok(());
+    }
+    at.host.memory.restore.on(&RestoreEvent::Ends {
+        operation,
+        by_itself: true,
+    })
 }
 
 /// The controller's own way back. With `start` the state says so, when it is of this operation.
+///
+/// # Errors
+/// Code and log of what failed; the host then goes on by itself.
 pub(super) fn by_controller(
     at: &mut HostContext<'_>,
     operation: &OperationId,
     job: &ApplyJob,
 ) -> Result<(), (String, String)> {
+    let failed = |error: HostError| ("busy".to_owned(), error.to_string());
+    let operation = operation.clone();
     let restore = &mut at.host.memory.restore;
-    let ours = job.start && restore.is_of(operation);
-    if ours {
+    if job.start && restore.is_of(&operation) {
         // Where the host had judged already its timer is off, and nothing tries again by itself.
         restore.tries = match restore.state {
             RestoreState::Restored { .. } | RestoreState::Committed { .. } => TRIES,
             _ => 0,
         };
         restore.again = Some(at.now + TICK);
-        restore.state = RestoreState::Restoring {
+        let begins = RestoreEvent::Begins {
             operation: operation.clone(),
         };
+        restore.on(&begins).map_err(failed)?;
     }
     jobs::apply(at, job)?;
-    if ours {
-        at.host.memory.restore.state = RestoreState::Restored {
-            operation: operation.clone(),
-            by_itself: false,
-        };
+    if !job.start {
+        return Ok(());
     }
-    Ok(())
+    let ends = RestoreEvent::Ends {
+        operation,
+        by_itself: false,
+    };
+    at.host.memory.restore.on(&ends).map_err(failed)
 }
 
 impl HostState {
-    /// Whether a look or a poll of this sender pushes the deadline out: only one that nobody has overtaken.
-    pub(super) fn far_beat(&mut self, tag: &Tag, now: Timestamp) {
+    /// A look or a poll of this sender pushes the deadline out, unless somebody has overtaken it.
+    pub(super) fn far_beat(&mut self, tag: &Tag, now: Timestamp) -> Result<(), HostError> {
         let seen = self.memory.last.map_or(0, |(fence, _)| fence);
-        if tag.fence >= seen {
-            self.memory.restore.beat(&tag.operation, tag.fence, now);
+        if tag.fence < seen {
+            return Ok(());
         }
+        let restore = &mut self.memory.restore;
+        restore.beat(&tag.operation, tag.fence, now)
     }
 }

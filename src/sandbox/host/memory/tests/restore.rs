@@ -134,9 +134,14 @@ async fn after_a_silence_what_is_green_stays_and_what_is_not_goes_back() {
         if sick {
             assert_eq!(update.state().await, update.restored(true));
         } else {
-            // It is watched for as long as it is to be stable.
+            // It is watched for as long as it is to be stable; nobody else's word disturbs that.
             assert_eq!(update.state().await, update.armed(0));
             update.wait(4).await;
+            let theirs = Tag {
+                operation: OperationId::new("op-2").unwrap(),
+                ..update.kit.tag(7, 1)
+            };
+            update.state_by(Some(theirs)).await;
             assert_eq!(update.state().await, update.armed(-4));
             update.wait(1).await;
             assert_eq!(update.state().await, update.committed(true));
