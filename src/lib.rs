@@ -13,8 +13,9 @@
 //! 6. [`health`] is the gate at the end; a failure before it is undone, newest step first, and verified.
 //! 7. [`report`] tells it: events on the way, one result at the end.
 //!
-//! `rollback` turns a [`snapshot`] into what is wanted and enters at 3. `resume` opens a journal and
-//! enters at 5.
+//! `rollback` turns a [`snapshot`] into what is wanted and enters at 3. `resume` opens a journal, looks
+//! ([`journal::recheck`]: what is not so any more? what did nobody plan?), and enters at 5. Should this
+//! program fall silent in the middle, an armed host goes back by itself ([`host::restore`]).
 //!
 //! The [`sandbox`] is an EC2, SSM and EFS on loopback, with a host on which scripts really run.
 //!

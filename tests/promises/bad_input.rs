@@ -244,7 +244,7 @@ fn rows() -> Vec<(Vec<String>, String)> {
         &["\u{1b}[31mx"],
         "error: unrecognized subcommand '\\u{1b}[31mx'".into(),
     );
-    for absent in ["deploy", "destroy", "logs", "unlock", "exec", "template"] {
+    for absent in ["deploy", "destroy", "logs", "exec", "template"] {
         row(
             &[absent],
             format!("error: unrecognized subcommand '{absent}'"),
@@ -263,8 +263,8 @@ fn rows() -> Vec<(Vec<String>, String)> {
         "error: unexpected argument '--\\u{1b}[2J' found".into(),
     );
     row(
-        &["resume", "x", "--accept"],
-        "error: unexpected argument '--accept' found".into(),
+        &["resume", "x", "--unwind", "--accept"],
+        "error: the argument '--unwind' cannot be used with '--accept'".into(),
     );
     row(
         &["list", "extra"],
@@ -351,7 +351,7 @@ fn rows() -> Vec<(Vec<String>, String)> {
         value(
             "boot=1s",
             "<KEY=DUR>...",
-            "KEY is not one of stop, start, agent, status_checks, pull, healthy",
+            "KEY is not one of stop, start, agent, status_checks, pull, healthy, restore",
         ),
     );
     row(

@@ -254,6 +254,13 @@ fn an_interrupt_in_the_outage_goes_on_to_where_the_stack_is_up() {
     let sandbox = Sandbox::new();
     let (mut child, _) = in_the_outage(&sandbox);
     interrupt(&child);
-    assert_eq!(child.wait().expect("its end").code(), Some(0));
-    assert_eq!(sandbox.seen()["type"], "t3.large");
+    assert_eq!(child.wait().expect("its end").code(), Some(6));
+    let paused = sandbox.seen();
+    assert_eq!(
+        paused["type"], "t3.large",
+        "up, and not yet told to the host"
+    );
+    let result = sandbox.json(&["resume", "my-dev-stack", "--force"], 0);
+    assert_eq!(result["outcome"], "updated");
+    assert_eq!(sandbox.seen(), paused);
 }

@@ -41,13 +41,15 @@ fn an_update_changes_type_and_image_in_one_outage() {
             "check_mounts",
             "write_snapshot",
             "pull_images",
+            "arm_restore",
             "quiesce",
             "stop_instance",
             "set_instance_type",
             "start_instance",
             "await_host",
             "apply_images",
-            "verify_health"
+            "verify_health",
+            "commit_host"
         ]
     );
     assert_eq!(data["verified"]["type"], "t3.large");

@@ -1,5 +1,6 @@
 //! A hermetic place for one test: a state folder of its own, a cleared environment, the real binary.
 
+pub mod stack;
 pub mod terminal;
 
 use std::path::Path;
