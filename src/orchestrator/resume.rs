@@ -271,9 +271,10 @@ async fn accept(
     seen: &Seen,
 ) -> Result<(), CommandError> {
     let mut gave_up = Vec::new();
-    if !seen.is(&plan.after) && !seen.is(&plan.before) {
+    let wanted = wanted(plan, op.lines.iter().map(|l| &l.entry));
+    if !seen.is(&wanted) && !seen.is(&plan.before) {
         gave_up.extend(differences(seen, &plan.before, "before"));
-        gave_up.extend(differences(seen, &plan.after, "wanted"));
+        gave_up.extend(differences(seen, &wanted, "wanted"));
     }
     match &seen.host {
         Some(host) if host.restore.operation() == Some(&op.id) => {
@@ -298,6 +299,17 @@ async fn accept(
         },
     )
     .await
+}
+
+/// What was asked for, with the images that its references turned out to mean.
+fn wanted<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>) -> StackState {
+    let mut wanted = plan.after.clone();
+    for (service, pulled) in pulled(entries) {
+        if let Some(image) = wanted.images.get_mut(&service) {
+            image.id.get_or_insert(pulled.id);
+        }
+    }
+    wanted
 }
 
 /// What is not as in this state, one line each.
