@@ -112,6 +112,7 @@ fn row(id: &OperationId, lines: &[Line], whole: bool) -> Option<OperationRow> {
         snapshot_id: summary.snapshot.cloned(),
         steps: whole.then(|| summary.steps.clone()),
         error: summary.failure.filter(|_| whole).map(Into::into),
+        warnings: whole.then(|| summary.warnings.clone()),
     })
 }
 

@@ -289,6 +289,7 @@ pub(crate) fn history() -> HistoryData {
         snapshot_id: Some(SnapshotId::new("s-1").unwrap()),
         steps: None,
         error: None,
+        warnings: None,
     };
     HistoryData {
         operations: vec![row("op-2", None), row("op-1", Some(Outcome::Updated))],

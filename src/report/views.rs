@@ -199,6 +199,9 @@ pub struct OperationRow {
     /// Why it failed; only where one operation was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorDocument>,
+    /// What a person was told, what was given up included; only where one operation was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<Vec<String>>,
 }
 
 /// One snapshot.

@@ -218,6 +218,13 @@ fn operation(row: &OperationRow) -> Paper {
     }
     paper.end().table(&[], facts).end();
     steps(&mut paper, row.steps.as_deref().unwrap_or_default());
+    let warnings = row.warnings.as_deref().unwrap_or_default();
+    if !warnings.is_empty() {
+        paper.end();
+    }
+    for warning in warnings {
+        paper.block("! ", Ink::Yellow, warning);
+    }
     paper
 }
 
