@@ -5,7 +5,7 @@ use geusemaker::model::InstanceType;
 use geusemaker::sandbox::world::{SEED_INSTANCE, World};
 use serde_json::Value;
 
-use crate::host_alone::killed_at;
+use crate::host_alone::{alone, killed_at, sandbox};
 use crate::support::Sandbox;
 
 const NAME: &str = "my-dev-stack";
@@ -95,7 +95,12 @@ fn accepted(sandbox: &Sandbox, gave_up: &[&str]) {
     }
     assert_eq!(result["data"]["verified"]["type"], stack["type"].as_str());
     assert_eq!(sandbox.stack(), stack, "nothing is done");
-    assert_eq!(sandbox.leftovers(), Vec::<String>::new());
+    let mut left = sandbox.leftovers();
+    // A host that is powered off cannot be told: see `started_again`.
+    if stack["state"] == "stopped" {
+        left.retain(|l| l != "the host is armed" && !l.starts_with("the policy "));
+    }
+    assert_eq!(left, Vec::<String>::new());
     assert_eq!(sandbox.json(&RESUME, 0)["outcome"], "unchanged");
 }
 
@@ -104,9 +109,20 @@ fn somebody(sandbox: &Sandbox, does: impl FnOnce(&mut World)) {
     sandbox.world(does);
 }
 
+/// Somebody starts the instance again. What its host, that nobody could disarm, makes of it by itself.
+fn started_again(sandbox: &Sandbox) -> String {
+    let now = geusemaker::model::Timestamp::now();
+    somebody(sandbox, |world| {
+        world
+            .start_instances(&[SEED_INSTANCE], false, now)
+            .expect("it starts");
+    });
+    alone(sandbox)
+}
+
 #[test]
 fn another_type_is_shown_and_closed_on() {
-    let sandbox = Sandbox::new();
+    let (sandbox, before) = sandbox();
     killed_at(&sandbox, &BOTH, "set_instance_type");
     somebody(&sandbox, |world| {
         let instance = world.instances.get_mut(SEED_INSTANCE).expect("it");
@@ -117,19 +133,11 @@ fn another_type_is_shown_and_closed_on() {
         &sandbox,
         &["the type is m5.large", "the host could not be asked"],
     );
-    // The person who set it starts it as well.
-    let now = geusemaker::model::Timestamp::now();
-    somebody(&sandbox, |world| {
-        world
-            .start_instances(&[SEED_INSTANCE], false, now)
-            .expect("it starts");
-    });
-    while sandbox
-        .run(&["update", NAME, "--instance-type", "t3.large", "--dry-run"])
-        .code
-        != 0
-    {
-        std::thread::sleep(std::time::Duration::from_millis(200));
+    // What the operation had taken down comes up again, without anybody.
+    assert_eq!(started_again(&sandbox), "restored");
+    let stack = sandbox.stack();
+    for (key, value) in before.iter().filter(|(key, _)| *key != "type") {
+        assert_eq!(&stack[key], value);
     }
     assert_eq!(sandbox.json(&BOTH, 0)["outcome"], "updated");
     assert_eq!(sandbox.leftovers(), Vec::<String>::new());
@@ -171,7 +179,7 @@ fn another_image_is_shown_and_closed_on() {
 
 #[test]
 fn an_instance_that_somebody_stopped_is_shown_and_closed_on() {
-    let sandbox = Sandbox::new();
+    let (sandbox, _) = sandbox();
     killed_at(&sandbox, &IMAGE, "verify_health");
     let now = geusemaker::model::Timestamp::now();
     somebody(&sandbox, |world| {
@@ -187,11 +195,13 @@ fn an_instance_that_somebody_stopped_is_shown_and_closed_on() {
         &sandbox,
         &["the instance is stopped", "the host could not be asked"],
     );
+    assert_eq!(started_again(&sandbox), "committed", "it comes up green");
+    assert_eq!(sandbox.leftovers(), Vec::<String>::new());
 }
 
 #[test]
 fn a_stuck_operation_is_closed_on_what_is_there() {
-    let sandbox = Sandbox::new();
+    let (sandbox, before) = sandbox();
     let fault = "ec2:StartInstances=InsufficientInstanceCapacity";
     sandbox.run(&["sandbox", "fault", "add", fault]).ended(0);
     let result = sandbox.json(&BOTH, 5);
@@ -204,18 +214,7 @@ fn a_stuck_operation_is_closed_on_what_is_there() {
     sandbox.run(&BOTH).ended(3);
     accepted(&sandbox, &["the instance is stopped; before: running"]);
     sandbox.run(&["sandbox", "fault", "clear"]).ended(0);
-    let now = geusemaker::model::Timestamp::now();
-    somebody(&sandbox, |world| {
-        world
-            .start_instances(&[SEED_INSTANCE], false, now)
-            .expect("it starts");
-    });
-    while sandbox
-        .run(&["update", NAME, "--instance-type", "t3.large", "--dry-run"])
-        .code
-        != 0
-    {
-        std::thread::sleep(std::time::Duration::from_millis(200));
-    }
+    assert_eq!(started_again(&sandbox), "restored");
+    assert_eq!(sandbox.stack(), before, "here it is all as before");
     assert_eq!(sandbox.json(&BOTH, 0)["outcome"], "updated");
 }

@@ -30,7 +30,7 @@ const TYPE: [&str; 7] = [
 /// A sandbox whose host waits so long for a word. Longer than a busy machine is silent between two scripts.
 const PATIENCE: &str = "restore=8s";
 
-fn sandbox() -> (Sandbox, Stack) {
+pub fn sandbox() -> (Sandbox, Stack) {
     let sandbox = Sandbox::new();
     sandbox
         .run(&["sandbox", "latency", "set", PATIENCE])
@@ -64,7 +64,7 @@ fn killed_when_armed(sandbox: &Sandbox, args: &[&str]) {
 }
 
 /// Looks, as anybody may, until the host has judged. A look is no word of the controller.
-fn alone(sandbox: &Sandbox) -> String {
+pub fn alone(sandbox: &Sandbox) -> String {
     loop {
         sandbox.run(&["status", NAME]).ended(0);
         let word = sandbox.restore_word();

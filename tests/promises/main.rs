@@ -6,6 +6,7 @@ mod bad_world;
 mod check;
 mod credentials;
 mod deadlines;
+mod drift;
 mod faults;
 mod host_alone;
 mod killed;
