@@ -115,24 +115,23 @@ impl Journal {
     }
 
     /// Writes one line; when this returns it is on the disk. A full disk costs the reserve first. The line
-    /// [`Closed`](Entry::Closed) gives the reserve back.
+    /// [`Closed`](Entry::Closed) gives the reserve back, before it: whoever is killed behind it leaves nothing.
     ///
     /// # Errors
     /// [`StateError`]: it is not (surely) on the disk; what it announces must not be done. The journal can
     /// be appended to again.
     pub fn append(&mut self, line: &Line) -> Result<(), JournalError> {
         let text = to_text(line);
+        if matches!(line.entry, Entry::Closed { .. }) {
+            let _ = fs_err::remove_file(&self.reserve);
+        }
         let done = match self.try_append(text.as_bytes()) {
             Err(e) if no_space(&e) && fs_err::remove_file(&self.reserve).is_ok() => {
                 self.try_append(text.as_bytes())
             }
             done => done,
         };
-        done.map_err(|e| StateError::writing(self.file.path(), e))?;
-        if matches!(line.entry, Entry::Closed { .. }) {
-            let _ = fs_err::remove_file(&self.reserve);
-        }
-        Ok(())
+        done.map_err(|e| StateError::writing(self.file.path(), e))
     }
 
     fn try_append(&mut self, text: &[u8]) -> io::Result<()> {
