@@ -326,6 +326,26 @@ pub(super) async fn elsewhere(
         .map(|open| open_elsewhere(name, open)))
 }
 
+/// The operation that the account still says to be open, and whose journal on this machine has its last line.
+///
+/// # Errors
+/// The account cannot be asked.
+pub(super) async fn closed_unsaid(
+    world: &World,
+    state: &StateDir,
+    name: &DeploymentName,
+) -> Result<Option<OperationId>, CommandError> {
+    let all = match Leases::look(world.parameters.as_ref(), name).await {
+        Ok(all) => all,
+        Err(error) if error.kind == CloudErrorKind::Denied => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let open = all.counting().and_then(|(_, l)| l.open_operation.as_ref());
+    Ok(open
+        .filter(|open| here(state, name)(open) == Here::Closed)
+        .map(|open| open.id.clone()))
+}
+
 fn open_elsewhere(name: &DeploymentName, open: &OpenElsewhere) -> Check {
     Check::refuse(
         "open_elsewhere",

@@ -3,13 +3,15 @@
 use super::drive::Operation;
 use super::execute::still_ours;
 use super::finish;
-use super::hold::{Hold, NoHold, elsewhere};
+use super::hold::{Hold, NoHold, closed_unsaid, elsewhere};
 use super::observe::{Ask, ObserveError, observe};
 use super::prepare::{Ended, open, refusal};
 use super::read_back::verified;
 use super::world::World;
 use crate::host::Tag;
-use crate::journal::{Entry, Journal, Line, Recheck, Seen, changed, committed, pulled, recheck};
+use crate::journal::{
+    Entry, Journal, Line, RESERVE_BYTES, Recheck, Seen, changed, committed, pulled, recheck,
+};
 use crate::model::{
     Deployment, DeploymentName, ImageRef, Observed, OperationId, Outcome, RestoreState,
 };
@@ -36,10 +38,15 @@ pub enum Way {
 pub async fn resume(world: &World, name: &DeploymentName, way: Way) -> Result<Ended, CommandError> {
     let (state, deployment) = open(world, name)?;
     let Some(open) = state.open_operation(name)? else {
-        return match elsewhere(world, &state, name).await? {
-            None => Ok(nothing()),
-            Some(check) => Err(NoHold::Refused(check).into()),
-        };
+        if let Some(check) = elsewhere(world, &state, name).await? {
+            return Err(NoHold::Refused(check).into());
+        }
+        // Its end is written down, and whoever wrote it did not come to say so: other machines wait for it.
+        if let Some(id) = closed_unsaid(world, &state, name).await? {
+            let hold = Hold::take(world, &state, name, &id, "resume").await?;
+            hold.release().await;
+        }
+        return Ok(nothing());
     };
     let hold = Hold::take(world, &state, name, &open.id, "resume").await?;
     let world = hold.world(world);
@@ -85,6 +92,8 @@ async fn under(
         return Err(CommandError::failed("state_damaged", message));
     };
     let plan = (**plan).clone();
+    // A full disk may have cost it: without space to write down what is done nothing is done.
+    journal.reserve(RESERVE_BYTES)?;
     let mut op = Operation {
         world,
         deployment,
