@@ -137,14 +137,16 @@ impl Target {
     }
 
     fn at_line(&self, line: usize, part: f64) -> Aim {
-        let length = self.lengths.get(line).copied().unwrap_or_default();
+        // Behind the last line: its last words.
+        let words = Duration::from_millis(20);
+        let length = self.lengths.get(line).copied().unwrap_or(words);
         Aim {
             line,
             wait: length.mul_f64(part),
         }
     }
 
-    /// In each step once, then at any line, the first of them before there is a journal.
+    /// In each step once, then before there is a journal, behind its last line, and at any line.
     fn aims(&self, count: usize, random: &mut Random) -> Vec<Aim> {
         let mut aims = Vec::new();
         for _ in 0..rounds() {
@@ -159,6 +161,7 @@ impl Target {
             for more in self.steps.len()..count {
                 let line = match more - self.steps.len() {
                     0 => 0,
+                    1 => self.lengths.len(),
                     _ => 1 + random.below(self.lengths.len() - 1),
                 };
                 let part = random.part();
@@ -433,4 +436,95 @@ fn a_resume_that_is_killed_as_well_ends_in_the_same_two_ways() {
             ends(&target, &sandbox, true, second);
         }
     });
+}
+
+#[test]
+fn one_that_is_killed_behind_its_last_line_leaves_nothing_that_holds_others_up() {
+    let sandbox = quick();
+    sandbox.run(&IMAGE).ended(0);
+    let id = sandbox.journal()[0]["operation"].clone();
+    // As it was until its last words: its process is gone, and the account says that it is open.
+    sandbox.world(|world| {
+        let lock = |name: &str| name.starts_with("/geusemaker/my-dev-stack/lock/");
+        let mut all = world.parameters.all.values_mut();
+        let lease = all.rfind(|p| lock(&p.name)).expect("a lease");
+        let mut text: Value = serde_json::from_str(&lease.value).expect("JSON");
+        text["phase"] = "held".into();
+        text["open_operation"] = serde_json::json!({
+            "id": id, "host": text["host"], "user": text["user"], "kind": "update", "began_at": text["since"],
+        });
+        lease.value = text.to_string();
+    });
+    assert_ne!(sandbox.leftovers(), Vec::<String>::new());
+    let result = sandbox.json(&["resume", "my-dev-stack", "--force"], 0);
+    assert_eq!(result["outcome"], "unchanged");
+    assert_eq!(sandbox.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn a_torn_last_line_is_dropped_and_resume_goes_on() {
+    let sandbox = quick();
+    let target = Target::new(&IMAGE, sandbox.copy());
+    assert!(killed(
+        &sandbox,
+        &IMAGE,
+        target.at_step("verify_health", 0.0)
+    ));
+    let journal = sandbox.journals().pop().expect("one");
+    let good = fs_err::read_to_string(&journal).expect("it");
+    // Any other line that cannot be read: the file and the line are named, and nothing is done.
+    let bad = good.replacen("\n{", "\n[", 1);
+    fs_err::write(&journal, &bad).expect("it is written");
+    let stack = sandbox.stack();
+    let result = sandbox.json(&["resume", "my-dev-stack", "--force"], 1);
+    assert_eq!(result["error"]["code"], "state_damaged", "{result}");
+    let message = result["error"]["message"].as_str().expect("words");
+    assert!(message.contains("journal.jsonl:2:"), "{message}");
+    assert!(
+        result["error"]["help"]
+            .as_array()
+            .is_some_and(|h| !h.is_empty()),
+        "{result}"
+    );
+    assert_eq!(sandbox.stack(), stack);
+    assert_eq!(fs_err::read_to_string(&journal).expect("it"), bad);
+    // The last one was cut off by the crash: what it announces has not happened.
+    fs_err::write(&journal, good + "{\"at\":\"2026-11-20T1").expect("it is written");
+    ends(&target, &sandbox, true, false);
+    assert!(lines(&journal).len() > 2);
+    let text = fs_err::read_to_string(&journal).expect("it");
+    assert!(!text.contains("\"2026-11-20T1{") && !text.contains("T1\n"));
+}
+
+#[test]
+fn a_resume_without_space_for_its_journal_does_nothing() {
+    let sandbox = quick();
+    let target = Target::new(&IMAGE, sandbox.copy());
+    assert!(killed(
+        &sandbox,
+        &IMAGE,
+        target.at_step("apply_images", 0.5)
+    ));
+    let journal = sandbox.journals().pop().expect("one");
+    // A full disk has cost what was set aside, and is full yet: no file may grow to its size.
+    fs_err::remove_file(journal.with_file_name("reserve")).expect("it was set aside");
+    let there = fs_err::read(&journal).expect("it");
+    let script = "ulimit -f 500; trap '' XFSZ; exec \"$0\" \"$@\"";
+    let resume = sandbox.command(&["resume", "my-dev-stack", "--force", "-o", "json"]);
+    let mut limited = std::process::Command::new("sh");
+    limited
+        .args(["-c", script])
+        .arg(resume.get_program())
+        .args(resume.get_args())
+        .env_clear()
+        .envs(resume.get_envs().filter_map(|(k, v)| Some((k, v?))));
+    let ran = crate::support::Ran::new(limited.output().expect("sh runs"));
+    let result = ran.ended(1).json();
+    assert_eq!(result["error"]["code"], "disk_full", "{result}");
+    assert!(
+        result["error"]["message"].to_string().contains("/reserve"),
+        "{result}"
+    );
+    assert_eq!(fs_err::read(&journal).expect("it"), there, "{result}");
+    ends(&target, &sandbox, true, false);
 }
