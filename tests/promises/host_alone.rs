@@ -144,6 +144,20 @@ fn what_was_quiesced_before_a_stop_is_started_again_by_the_host() {
 }
 
 #[test]
+fn after_the_boot_the_host_starts_the_old_containers_and_resume_brings_the_type_back() {
+    let (sandbox, before) = sandbox();
+    killed_at(&sandbox, &TYPE, "await_host");
+    assert_eq!(alone(&sandbox), "restored");
+    let mut alone = sandbox.stack();
+    let had = alone.insert("type".into(), "t3.medium".into());
+    assert_eq!(had.as_deref(), Some("t3.large"), "no host can change that");
+    assert_eq!(alone, before);
+    let result = resume(&sandbox, &[], 4, "rolled_back");
+    warns(&result, "the host went back by itself");
+    assert_eq!(sandbox.stack(), before);
+}
+
+#[test]
 fn while_the_instance_is_stopped_nothing_acts_and_resume_goes_on() {
     let (sandbox, before) = sandbox();
     killed_at(&sandbox, &TYPE, "set_instance_type");
