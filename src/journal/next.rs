@@ -92,13 +92,19 @@ pub(super) fn fold<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>
                 f.paused = false;
                 f.stuck = false;
                 f.failed = false;
-                f.unwinding |= *unwind && !f.committed;
                 for again in redo {
                     match again.part {
-                        None => f.done.remove(&again.step),
-                        Some(part) => f.undone.remove(&(again.step, part)),
-                    };
+                        None => {
+                            f.done.remove(&again.step);
+                            // The host went back behind the commit: then it is none.
+                            f.committed &= !commits(plan, again.step);
+                        }
+                        Some(part) => {
+                            f.undone.remove(&(again.step, part));
+                        }
+                    }
                 }
+                f.unwinding |= *unwind && !f.committed;
                 // While nothing is changed, all that was looked at is looked at again.
                 if !f.started.iter().any(|i| plan.steps[*i].action.changes()) {
                     f.done.clear();
@@ -157,6 +163,46 @@ pub fn finished<'e>(
         }
     }
     all
+}
+
+/// What was begun and has no end, in the direction in which it goes from here on: it may have had its effect.
+pub fn cut_off<'e>(
+    plan: &Plan,
+    entries: impl IntoIterator<Item = &'e Entry> + Clone,
+    unwind: bool,
+) -> Option<Redo> {
+    let unwinding = fold(plan, entries.clone()).unwinding || unwind;
+    let mut cut = None;
+    for entry in entries {
+        match entry {
+            Entry::Started { step } if !unwinding => {
+                cut = Some(Redo {
+                    step: *step,
+                    part: None,
+                });
+            }
+            Entry::UndoStarted { step, part } if unwinding => {
+                cut = Some(Redo {
+                    step: *step,
+                    part: Some(*part),
+                });
+            }
+            Entry::Done { .. } | Entry::UndoDone { .. } => cut = None,
+            _ => {}
+        }
+    }
+    cut
+}
+
+/// The step that is the commit, where it was passed.
+pub(super) fn commit<'e>(
+    plan: &Plan,
+    entries: impl IntoIterator<Item = &'e Entry>,
+) -> Option<usize> {
+    let f = fold(plan, entries);
+    f.done
+        .into_iter()
+        .find(|step| f.committed && commits(plan, *step))
 }
 
 /// Whether a step that changes something was started: from then on a failure is `rolled_back`, not

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{Entry, Pulled, Redo};
-use super::next::{committed, finished};
+use super::next::{commit, cut_off, finished};
 use super::seen::{Seen, SeenHost};
 use crate::model::{OperationId, RestoreState, RunState, ServiceName, Sha256Id};
 use crate::plan::{Action, ApplyImages, Check, Plan};
@@ -31,21 +31,29 @@ pub fn recheck<'e>(
     seen: &Seen,
 ) -> Recheck {
     let mut out = Recheck::default();
-    // Behind the commit only the host is told; nothing that it finished matters any more.
-    if committed(plan, entries.clone()) {
-        return out;
-    }
     if let Some(host) = &seen.host
         && host.restore.operation() == Some(operation)
     {
         judge_restore(&host.restore, &mut out);
     }
+    let commit = commit(plan, entries.clone());
+    // Behind the commit only the host is told; nothing that it finished matters any more. Unless the host had
+    // not heard of the commit, and went back: then the gate's word does not count any more.
+    if commit.is_some() && out.unwind.is_none() {
+        return Recheck::default();
+    }
     let pulled = pulled(entries.clone());
     out.drift = drift(plan, entries.clone(), &pulled, seen);
     if out.drift.is_empty() {
         let unwind = unwind || out.unwind.is_some();
-        let done = finished(plan, entries, unwind);
-        out.redo = redo(plan, operation, &done, &pulled, seen);
+        out.redo = match commit {
+            Some(step) => vec![Redo { step, part: None }],
+            None => {
+                let done = finished(plan, entries.clone(), unwind);
+                let cut = cut_off(plan, entries, unwind).map(|place| action(plan, place));
+                redo(plan, operation, (&done, cut), &pulled, seen)
+            }
+        };
     }
     out
 }
@@ -153,12 +161,14 @@ fn host_drift(plan: &Plan, pulled: &BTreeMap<ServiceName, Pulled>, host: &SeenHo
             "put its text back (the host keeps both under /var/lib/geusemaker/files), or close the operation with resume --accept",
         ));
     }
-    for (service, found) in host.ids() {
+    for (service, found) in host.running() {
         let planned = [before, after]
             .into_iter()
             .filter_map(|state| state.images.get(service)?.id.as_ref());
-        let known: BTreeSet<&Sha256Id> =
-            planned.chain(pulled.get(service).map(|p| &p.id)).collect();
+        let known: BTreeSet<&Sha256Id> = planned
+            .chain(targets(plan, service))
+            .chain(pulled.get(service).map(|p| &p.id))
+            .collect();
         let unknown: Vec<&str> = found.difference(&known).map(|id| id.as_str()).collect();
         if known.is_empty() || unknown.is_empty() {
             continue;
@@ -175,6 +185,20 @@ fn host_drift(plan: &Plan, pulled: &BTreeMap<ServiceName, Pulled>, host: &SeenHo
     out
 }
 
+/// The images of each container of a service: before the operation they need not be one and the same.
+fn targets<'p>(plan: &'p Plan, service: &ServiceName) -> impl Iterator<Item = &'p Sha256Id> {
+    let all = plan.steps.iter();
+    let actions = all.flat_map(|s| s.undo.iter().map(|u| &u.action).chain([&s.action]));
+    actions
+        .filter_map(|action| match action {
+            Action::ApplyImages(apply) => Some(&apply.services),
+            _ => None,
+        })
+        .flatten()
+        .filter(move |target| target.service == *service)
+        .filter_map(|target| target.id.as_ref())
+}
+
 fn either(a: &str, b: &str) -> String {
     if a == b {
         a.to_owned()
@@ -184,11 +208,11 @@ fn either(a: &str, b: &str) -> String {
 }
 
 /// What was finished and is not so any more. What a later step has overtaken does not count: a stop after
-/// which the instance was started again.
+/// which the instance was started again. A later step that was cut off has overtaken it too.
 fn redo(
     plan: &Plan,
     operation: &OperationId,
-    done: &[Redo],
+    (done, cut): (&[Redo], Option<&Action>),
     pulled: &BTreeMap<ServiceName, Pulled>,
     seen: &Seen,
 ) -> Vec<Redo> {
@@ -200,7 +224,8 @@ fn redo(
     if let Some(at) = last(is_power) {
         let stops = matches!(actions[at], Action::StopInstance {});
         let runs = matches!(seen.state, RunState::Running | RunState::Pending);
-        if stops == runs {
+        let is_cut = stops && matches!(cut, Some(Action::StartInstance {}));
+        if stops == runs && !is_cut {
             again.extend(from_here(&actions, at)..actions.len());
         }
     }
@@ -219,10 +244,13 @@ fn redo(
         let works = |a: &Action| matches!(a, Action::Quiesce { .. } | Action::ApplyImages(_));
         if let Some(at) = last(works) {
             let so = match actions[at] {
-                Action::Quiesce { containers, .. } => containers.iter().all(|q| {
-                    let there = host.containers.iter().find(|c| c.name == q.name);
-                    there.is_none_or(|c| !c.running)
-                }),
+                Action::Quiesce { containers, .. } => {
+                    matches!(cut, Some(Action::ApplyImages(_)))
+                        || containers.iter().all(|q| {
+                            let there = host.containers.iter().find(|c| c.name == q.name);
+                            there.is_none_or(|c| !c.running)
+                        })
+                }
                 Action::ApplyImages(apply) => applied(apply, pulled, host),
                 _ => true,
             };

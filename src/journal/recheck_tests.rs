@@ -178,6 +178,60 @@ fn what_is_not_so_any_more_is_done_again_and_nothing_else() {
 }
 
 #[test]
+fn what_a_step_that_was_cut_off_has_overtaken_is_not_done_again() {
+    use RunState::{Pending, Running};
+    let plan = plan();
+    let here = |s: &[usize]| s.iter().map(|s| place(*s)).collect::<Vec<_>>();
+    // What was done last, what was begun after it, what is seen, what is done again.
+    let table: Vec<(&str, usize, usize, Seen, Vec<usize>)> = vec![
+        (
+            "the start was sent, and nobody waited for it",
+            TYPE,
+            START,
+            seen("t3.large", Pending, None),
+            vec![],
+        ),
+        (
+            "the same, and the host is up already",
+            TYPE,
+            START,
+            seen("t3.large", Running, Some(host("a1", OLD, false))),
+            vec![CHECK],
+        ),
+        (
+            "a stop that was sent to one that somebody started",
+            QUIESCE,
+            STOP,
+            seen("t3.medium", Running, Some(host("a1", OLD, true))),
+            here(&[CHECK, QUIESCE]),
+        ),
+        (
+            "the containers come up again, one by one",
+            AWAIT,
+            APPLY,
+            seen("t3.large", Running, Some(host("b2", NEW, true))),
+            vec![CHECK],
+        ),
+    ];
+    for (name, last, cut, seen, again) in table {
+        let mut entries = up_to(&plan, last);
+        entries.push(started(place(cut)));
+        let found = check(&plan, &entries, false, &seen);
+        let places: Vec<usize> = found.redo.iter().map(|r| r.step).collect();
+        assert_eq!(places, again, "{name}");
+    }
+    // On the way back the same: the old type, and the start of the undo cut off.
+    let mut entries = up_to(&plan, AWAIT);
+    entries.push(failed(place(APPLY)));
+    for (at, part) in [(START, 0), (START, 1), (TYPE, 0)] {
+        entries.extend([undo_started(place(at), part), undo_done(place(at), part)]);
+    }
+    entries.push(undo_started(place(STOP), 0));
+    let pending = seen("t3.medium", Pending, None);
+    assert_eq!(check(&plan, &entries, true, &pending).redo, []);
+}
+
+#[test]
 fn an_image_that_was_pruned_is_pulled_again_and_a_host_that_forgot_is_armed_again() {
     let plan = plan();
     let entries = up_to(&plan, QUIESCE);
@@ -298,7 +352,41 @@ fn on_the_way_back_what_was_undone_is_looked_at_again() {
 }
 
 #[test]
-fn behind_the_commit_nothing_is_judged() {
+fn containers_that_lie_stopped_and_replicas_of_another_image_are_no_drift() {
+    let plan = plan();
+    let entries = up_to(&plan, APPLY);
+    let mut there = host("b2", NEW, true);
+    let other = |running| SeenContainer {
+        name: "n8n-2".into(),
+        image_id: id("d"),
+        running,
+        ..there.containers[0].clone()
+    };
+    let (stopped, runs) = (other(false), other(true));
+    there.containers.push(stopped);
+    let large = |host| seen("t3.large", RunState::Running, Some(host));
+    assert_eq!(
+        check(&plan, &entries, false, &large(there.clone())).drift,
+        []
+    );
+    there.containers[1] = runs.clone();
+    let found = check(&plan, &entries, false, &large(there.clone()));
+    assert_eq!(found.drift[0].name, "image");
+    // It ran this image before the operation.
+    let mut with_replica = plan.clone();
+    for undo in with_replica.steps.iter_mut().flat_map(|s| &mut s.undo) {
+        if let Action::ApplyImages(back) = &mut undo.action {
+            let mut target = back.services[0].clone();
+            target.id = Some(runs.image_id.clone());
+            back.services.push(target);
+        }
+    }
+    let found = check(&with_replica, &entries, false, &large(there));
+    assert_eq!(found.drift, []);
+}
+
+/// The plan with its last step, the disarming.
+fn with_commit() -> Plan {
     let mut plan = plan();
     let on = plan.steps[0].on.clone();
     plan.steps.push(Step {
@@ -306,6 +394,63 @@ fn behind_the_commit_nothing_is_judged() {
         action: Action::CommitHost {},
         undo: vec![],
     });
+    plan
+}
+
+#[test]
+fn a_host_that_went_back_behind_the_commit_takes_it_back() {
+    let plan = with_commit();
+    let mut entries = up_to(&plan, VERIFY);
+    let by_itself = true;
+    let operation = operation();
+    for restore in [
+        RestoreState::Restoring {
+            operation: operation.clone(),
+        },
+        RestoreState::Restored {
+            operation: operation.clone(),
+            by_itself,
+        },
+    ] {
+        let mut there = host("a1", OLD, true);
+        there.restore = restore.clone();
+        let seen = seen("t3.large", RunState::Running, Some(there));
+        let found = check(&plan, &entries, false, &seen);
+        assert!(
+            found.unwind.is_some() && found.drift.is_empty(),
+            "{restore:?}"
+        );
+        let verify = Redo {
+            step: place(VERIFY),
+            part: None,
+        };
+        assert_eq!(
+            found.redo,
+            [verify],
+            "the gate's word does not count any more"
+        );
+    }
+    entries.push(Entry::Resumed {
+        unwind: true,
+        fence: 2,
+        redo: vec![Redo {
+            step: place(VERIFY),
+            part: None,
+        }],
+        notes: vec![],
+    });
+    assert!(
+        matches!(
+            crate::journal::next(&plan, &entries),
+            crate::journal::Next::Undo { .. }
+        ),
+        "it is undone, and not told as updated"
+    );
+}
+
+#[test]
+fn behind_the_commit_nothing_is_judged() {
+    let plan = with_commit();
     let entries = up_to(&plan, VERIFY);
     let other = seen("m5.xlarge", RunState::Stopped, None);
     assert_eq!(check(&plan, &entries, true, &other), Recheck::default());

@@ -98,8 +98,20 @@ impl Seen {
 impl SeenHost {
     /// The image ids of each service's containers.
     pub fn ids(&self) -> BTreeMap<&ServiceName, BTreeSet<&Sha256Id>> {
+        self.ids_of(|_| true)
+    }
+
+    /// The image ids of each service's containers that run: what lies stopped beside them changes nothing.
+    pub fn running(&self) -> BTreeMap<&ServiceName, BTreeSet<&Sha256Id>> {
+        self.ids_of(|c| c.running)
+    }
+
+    fn ids_of(
+        &self,
+        which: impl Fn(&SeenContainer) -> bool,
+    ) -> BTreeMap<&ServiceName, BTreeSet<&Sha256Id>> {
         let mut ids: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-        for c in &self.containers {
+        for c in self.containers.iter().filter(|c| which(c)) {
             ids.entry(&c.service).or_default().insert(&c.image_id);
         }
         ids

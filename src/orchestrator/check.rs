@@ -1,5 +1,6 @@
 //! `check`: would an update, and a rollback, work right now? Looks once, writes nothing, takes no lock.
 
+use super::hold::elsewhere;
 use super::prepare::{
     choice, decide, look_for, open, refusal, rollback_desired, target, unfinished, update_desired,
 };
@@ -29,6 +30,9 @@ const BACK: &str = "rollback: ";
 pub async fn check(world: &World, request: &CheckRequest) -> Result<Checked, CommandError> {
     let (state, deployment) = open(world, &request.deployment)?;
     if let Some(refusal) = unfinished(&state, &deployment.name)? {
+        return Ok(checked(None, vec![refusal], WayBack::default()));
+    }
+    if let Some(refusal) = elsewhere(world, &state, &deployment.name).await? {
         return Ok(checked(None, vec![refusal], WayBack::default()));
     }
     let options = ChangeOptions {

@@ -11,7 +11,7 @@ use super::world::World;
 use crate::journal::{
     Entry, Evidence, Failure, FailureClass, Heed, Line, Next, can_defer, heed, next,
 };
-use crate::model::{Deployment, OperationId, Outcome};
+use crate::model::{Deployment, OperationId, Outcome, RestoreState};
 use crate::plan::{Action, CheckStatus, Plan, Step};
 use crate::report::{EVENT_SCHEMA, Event, EventKind, Phase, StepStatus};
 use crate::snapshot::Snapshot;
@@ -179,17 +179,30 @@ impl Operation<'_> {
         Ok(())
     }
 
-    /// Tells the host that it stays as it is, outside of any step.
+    /// Lets go of the host, outside of any step: the restart policies as they were, and no way back any more.
     ///
     /// # Errors
     /// When it could not be told.
-    pub(super) async fn disarm(&self, plan: &Plan) -> Result<(), Failure> {
+    pub(super) async fn let_go(&self, plan: &Plan, armed: &RestoreState) -> Result<(), Failure> {
         let on = &self.deployment.instance_id;
-        let told = self.performer(plan, Place::Confirm(0)).commit(on).await?;
-        match told.warnings.into_iter().next() {
-            Some(warning) => Err(fails("not_disarmed", warning)),
-            None => Ok(()),
+        let performer = self.performer(plan, Place::Confirm(0));
+        let began = |l: &Line| match l.entry {
+            Entry::Started { step } => Some(&plan.steps[step]),
+            Entry::UndoStarted { step, part } => Some(&plan.steps[step].undo[part]),
+            _ => None,
+        };
+        let mut begun = self.lines.iter().filter_map(began);
+        let policies = match begun.any(|s| matches!(s.action, Action::Quiesce { .. })) {
+            true => performer.put_policies(on).await,
+            false => Ok(()),
+        };
+        if armed.operation() == Some(&self.id) {
+            let told = performer.commit(on).await?;
+            if let Some(warning) = told.warnings.into_iter().next() {
+                return Err(fails("not_disarmed", warning));
+            }
         }
+        policies
     }
 
     fn performer<'a>(&'a self, plan: &'a Plan, place: Place) -> Performer<'a> {

@@ -68,12 +68,42 @@ impl Performer<'_> {
             return Err(failure);
         }
         let warning = format!(
-            "{}; it disarms itself when it finds all green",
+            "{}; at its deadline it stays so when it finds all green, and goes back when not",
             failure.message
         );
         Ok(Evidence {
             warnings: vec![warning],
             ..Evidence::default()
+        })
+    }
+
+    /// Puts the restart policies back that `quiesce` changed; starts and stops nothing. Ends what this program, when
+    /// it was killed, had left at work on the containers.
+    pub(super) async fn put_policies(&self, on: &InstanceId) -> Result<(), Failure> {
+        let all = self.plan.steps.iter();
+        let mut actions = all.flat_map(|s| s.undo.iter().map(|u| &u.action).chain([&s.action]));
+        let Some(apply) = actions.find_map(|action| match action {
+            Action::ApplyImages(apply) => Some(apply),
+            _ => None,
+        }) else {
+            return Ok(());
+        };
+        let bare = ApplyImages {
+            from_sha256: apply.to_sha256.clone(),
+            tags: Vec::new(),
+            services: Vec::new(),
+            start: false,
+            ..(**apply).clone()
+        };
+        let job = Job::Restore(Box::new(apply_job(&bare, &[], FileText::Keep)));
+        let limit = self.world.limits.apply;
+        let put = self.job(on, "restart_policies", &job, limit).await;
+        put.map_err(|failure| crate::journal::Failure {
+            message: format!(
+                "the restart policies could not be put back: {}",
+                failure.message
+            ),
+            ..failure
         })
     }
 

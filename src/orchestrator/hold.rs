@@ -11,13 +11,14 @@ use super::failure::{fails, from_cloud};
 use super::fenced::FencedEc2;
 use super::prepare::Ended;
 use super::world::World;
-use crate::cloud::CloudErrorKind;
+use crate::cloud::{Clock, CloudErrorKind};
 use crate::journal::{Entry, Failure, FailureClass};
 use crate::model::{DeploymentName, OperationId, Outcome, Timestamp};
 use crate::plan::{Check, Plan};
 use crate::report::{CommandError, EVENT_SCHEMA, Event, EventKind};
 use crate::state::lease::{
-    Ask, Held, Here, LeaseError, Leases, OpenElsewhere, Phase, Process, Taker, Trouble,
+    Ask, GivenUp, Held, Here, LeaseError, Leases, Liveness, OpenElsewhere, Phase, Process, Taker,
+    Trouble,
 };
 use crate::state::{Holder, Lock, LockError, StateDir, StateError};
 
@@ -111,6 +112,7 @@ struct Inner {
     lost: OnceLock<String>,
     state: StateDir,
     name: DeploymentName,
+    clock: Arc<dyn Clock>,
 }
 
 impl Hold {
@@ -168,6 +170,7 @@ impl Hold {
             lost: OnceLock::new(),
             state: state.clone(),
             name: name.clone(),
+            clock: Arc::clone(&world.clock),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -179,6 +182,12 @@ impl Hold {
     /// The fencing number.
     pub fn fence(&self) -> u64 {
         self.inner.lock.fence
+    }
+
+    /// Who gave this operation up, where somebody did.
+    pub fn given_up(&self, operation: &OperationId) -> Option<&GivenUp> {
+        let mut all = self.inner.lease.iter().flat_map(|lease| &lease.given_up);
+        all.find(|one| one.id == *operation)
     }
 
     /// The world in which nothing is written once this is lost.
@@ -238,6 +247,13 @@ impl Hold {
     /// cannot be written runs out. Adds to the end what a person should know.
     pub async fn end(self, ended: Result<Ended, CommandError>) -> Result<Ended, CommandError> {
         self.release().await;
+        // The host has seen a higher number than the lease can tell of: from a machine without one, which counts by
+        // the clock. Without this every `resume` would be refused like this one.
+        let fenced = |e: &Ended| e.error.as_ref().is_some_and(|e| e.code == "fenced");
+        if ended.as_ref().is_ok_and(fenced) && self.inner.lost().is_none() {
+            let counted = self.inner.lock.count_to(seconds(self.inner.clock.now()));
+            counted.map_err(CommandError::from)?;
+        }
         ended.map(|mut ended| {
             ended.data.warnings.extend(self.warnings.iter().cloned());
             ended
@@ -302,11 +318,11 @@ impl Guard for Inner {
     }
 }
 
-/// The refusal where an operation is open on another machine and nobody is at work on it. Only a look: where
-/// somebody may be at work, the lock finds out.
+/// The refusal where an operation is open on another machine. Only a look: takes nothing. Whose process was
+/// killed in its middle still says that it holds; so whoever says so is watched, for a lease at most.
 ///
 /// # Errors
-/// The account cannot be asked.
+/// Somebody is at work on it (7); the account cannot be asked.
 pub(super) async fn elsewhere(
     world: &World,
     state: &StateDir,
@@ -317,13 +333,26 @@ pub(super) async fn elsewhere(
         Err(error) if error.kind == CloudErrorKind::Denied => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let resting = all
-        .counting()
-        .filter(|(_, lease)| lease.phase == Phase::Released);
-    let open = resting.and_then(|(_, lease)| lease.open_operation.as_ref());
-    Ok(open
-        .filter(|open| here(state, name)(open) == Here::Absent)
-        .map(|open| open_elsewhere(name, open)))
+    let here = here(state, name);
+    let absent = |open: &OpenElsewhere| here(open) == Here::Absent;
+    let Some((_, lease)) = all.counting() else {
+        return Ok(None);
+    };
+    let Some(open) = lease.open_operation.clone().filter(absent) else {
+        return Ok(None);
+    };
+    if lease.phase == Phase::Released {
+        return Ok(Some(open_elsewhere(name, &open)));
+    }
+    let process = this(world);
+    let tell = |message: &str| waiting(world, &open.id, message);
+    let taker = taker(world, name, &process, &here, &tell);
+    match taker.liveness(true).await? {
+        Liveness::Alive { lease, .. } => Err(taker.held(&lease).into()),
+        Liveness::Free { open, .. } | Liveness::Dead { open, .. } => {
+            Ok(open.filter(absent).map(|open| open_elsewhere(name, &open)))
+        }
+    }
 }
 
 /// The operation that the account still says to be open, and whose journal on this machine has its last line.

@@ -13,12 +13,13 @@ use crate::journal::{
     Entry, Journal, Line, RESERVE_BYTES, Recheck, Seen, changed, committed, pulled, recheck,
 };
 use crate::model::{
-    Deployment, DeploymentName, ImageRef, Observed, OperationId, Outcome, RestoreState,
+    Deployment, DeploymentName, ImageRef, Observed, OperationId, Outcome, RestoreState, ServiceName,
 };
 use crate::plan::{Check, Plan, StackState};
 use crate::report::{ChangeData, CommandError, EventKind, PlanData};
 use crate::snapshot::Snapshot;
 use crate::state::StateDir;
+use crate::state::lease::GivenUp;
 
 /// Which way an unfinished operation is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +49,25 @@ pub async fn resume(world: &World, name: &DeploymentName, way: Way) -> Result<En
         }
         return Ok(nothing());
     };
-    let hold = Hold::take(world, &state, name, &open.id, "resume").await?;
-    let world = hold.world(world);
-    let ended = under(&world, &hold, &state, &deployment, open.id, way).await;
-    hold.end(ended).await
+    let ended = async {
+        let hold = Hold::take(world, &state, name, &open.id, "resume").await?;
+        let world = hold.world(world);
+        let ended = under(&world, &hold, &state, &deployment, open.id.clone(), way).await;
+        hold.end(ended).await
+    };
+    ended.await.map_err(|error| still_paused(name, error))
+}
+
+/// Where nothing can be expected to work now, what is open stays as it was: paused.
+fn still_paused(name: &DeploymentName, error: CommandError) -> CommandError {
+    match error.document.code.as_str() {
+        "credentials" | "unreachable" => CommandError {
+            outcome: Outcome::Paused,
+            ..error
+        }
+        .help(format!("then: geusemaker resume {name}")),
+        _ => error,
+    }
 }
 
 fn nothing() -> Ended {
@@ -92,6 +108,11 @@ async fn under(
         return Err(CommandError::failed("state_damaged", message));
     };
     let plan = (**plan).clone();
+    if way != Way::Accept
+        && let Some(by) = hold.given_up(&id)
+    {
+        return Ok(drifted(&plan, vec![given_up(name, &id, by)]));
+    }
     // A full disk may have cost it: without space to write down what is done nothing is done.
     journal.reserve(RESERVE_BYTES)?;
     let mut op = Operation {
@@ -158,7 +179,7 @@ pub async fn take_up(
         return Ok(TakenUp::Drifted(check.drift));
     }
     let entries = || op.lines.iter().map(|l| &l.entry);
-    if way == Way::Unwind && committed(plan, entries()) {
+    if way == Way::Unwind && check.unwind.is_none() && committed(plan, entries()) {
         check.notes.push(format!(
             "it had come to its end already, and is not undone; geusemaker rollback {} goes back",
             op.deployment.name
@@ -210,6 +231,7 @@ async fn look(op: &Operation<'_>) -> Result<Observed, CommandError> {
     };
     let until = world.clock.now().checked_add(world.limits.apply);
     let until = until.unwrap_or(crate::model::Timestamp::MAX);
+    let mut said = false;
     loop {
         // With the wrong profile or region nothing may be begun: the instance must be there, and ours.
         let observed = match observe(world, deployment, &ask).await {
@@ -234,9 +256,11 @@ async fn look(op: &Operation<'_>) -> Result<Observed, CommandError> {
         if !restoring || world.clock.now() >= until {
             return Ok(observed);
         }
-        op.emit(EventKind::Warning {
-            message: "the host is going back by itself; waiting for its end".into(),
-        });
+        if !std::mem::replace(&mut said, true) {
+            op.emit(EventKind::Warning {
+                message: "the host is going back by itself; waiting for its end".into(),
+            });
+        }
         world
             .clock
             .sleep(world.limits.poll.max(std::time::Duration::from_millis(200)))
@@ -260,6 +284,19 @@ fn judge(op: &Operation<'_>, plan: &Plan, seen: &Seen, unwind: bool) -> Recheck 
     }
 }
 
+/// Somebody took it to be lost, and may have changed the stack since.
+fn given_up(name: &DeploymentName, id: &OperationId, by: &GivenUp) -> Check {
+    Check::refuse(
+        "given_up",
+        format!("operation {id} was given up on another machine"),
+        by.who(),
+        "an operation that nobody gave up",
+        format!(
+            "see what is: geusemaker status {name}; then close it on that: geusemaker resume {name} --accept"
+        ),
+    )
+}
+
 /// Nothing was done: what nobody planned is shown.
 fn drifted(plan: &Plan, drift: Vec<Check>) -> Ended {
     let error = refusal(&drift);
@@ -279,19 +316,24 @@ async fn accept(
     observed: &Observed,
     seen: &Seen,
 ) -> Result<(), CommandError> {
-    let mut gave_up = Vec::new();
+    let before = differences(seen, &plan.before, "before");
     let wanted = wanted(plan, op.lines.iter().map(|l| &l.entry));
-    if !seen.is(&wanted) && !seen.is(&plan.before) {
-        gave_up.extend(differences(seen, &plan.before, "before"));
-        gave_up.extend(differences(seen, &wanted, "wanted"));
+    let wanted = differences(seen, &wanted, "wanted");
+    let mut gave_up = Vec::new();
+    // As it was, or as it was to be: nothing is given up.
+    if !before.is_empty() && !wanted.is_empty() {
+        gave_up.extend(before.into_iter().chain(wanted));
     }
     match &seen.host {
-        Some(host) if host.restore.operation() == Some(&op.id) => {
-            gave_up.extend(op.disarm(plan).await.err().map(|f| f.message));
+        Some(host) if host.restore.operation().is_none_or(|of| *of == op.id) => {
+            gave_up.extend(op.let_go(plan, &host.restore).await.err().map(|f| f.message));
         }
+        // Another operation had the host since: what it left is not ours.
         Some(_) => {}
         None => gave_up.push(
-            "the host could not be asked: where it is armed, it goes back by itself when it comes up and is not green".into(),
+            "the host could not be asked: where it is armed, it goes back by itself when it comes up and is not green; \
+             containers that were kept down stay so"
+                .into(),
         ),
     }
     let project = observed.host.facts().and_then(|facts| {
@@ -338,8 +380,10 @@ fn differences(seen: &Seen, state: &StackState, name: &str) -> Vec<String> {
     if host.compose_sha256 != state.compose_sha256 {
         out.push(format!("the compose file is not the one {name}"));
     }
-    for (service, image) in &state.images {
+    let ran = |service: &ServiceName| state.running.contains(service);
+    for (service, image) in state.images.iter().filter(|(service, _)| ran(service)) {
         let mut of_service = host.containers.iter().filter(|c| c.service == *service);
+        // Not one that has finished either: stopped by the quiesce it ends as a one-shot does.
         let so =
             of_service.any(|c| c.running && image.id.as_ref().is_none_or(|id| *id == c.image_id));
         if !so {

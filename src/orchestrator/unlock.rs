@@ -5,7 +5,7 @@ use super::prepare::open;
 use super::world::World;
 use crate::model::{DeploymentName, OperationId, Outcome};
 use crate::report::{CommandError, HolderView, UnlockData};
-use crate::state::lease::{Ask, Here, LeaseError, Leases, Liveness, OpenElsewhere};
+use crate::state::lease::{Ask, GivenUp, Here, LeaseError, Leases, Liveness, OpenElsewhere};
 use crate::state::{Holder, Lock, LockError, StateDir, new_id};
 
 /// What came of it.
@@ -83,7 +83,14 @@ pub async fn unlock(
     let unlocked = if force {
         // An operation whose journal is here stays open: `resume` goes on with it.
         let stays = open.filter(|open| knows(open) == Here::Open);
-        broken(world, &state, name, id, &lease, stays).await?
+        let by = this(world);
+        let gives_up = given_up.as_ref().map(|open| GivenUp {
+            id: open.id.clone(),
+            host: by.host,
+            user: by.user,
+            at: world.clock.now(),
+        });
+        broken(world, &state, name, id, &lease, (stays, gives_up)).await?
     } else {
         released(world, &state, name, id, &knows).await?
     };
@@ -94,8 +101,8 @@ pub async fn unlock(
     }
     if let Some(open) = &given_up {
         warnings.push(format!(
-            "GIVEN UP: {}. What it had changed stays as it is, nothing of it is undone, and the machine where it began \
-             must not resume it. See what is: geusemaker status {name}",
+            "GIVEN UP: {}. What it had changed stays as it is, and nothing of it is undone. The machine where it began is \
+             told so, and does not resume it. See what is: geusemaker status {name}",
             open.what()
         ));
         data.open_operation = None;
@@ -206,7 +213,7 @@ async fn broken(
     name: &DeploymentName,
     id: OperationId,
     lease: &Account,
-    stays: Option<OpenElsewhere>,
+    (stays, gives_up): (Option<OpenElsewhere>, Option<GivenUp>),
 ) -> Result<u64, CommandError> {
     let mut lock = Lock::break_open(state, name, &holder(world, &id, "unlock"))?;
     // Also above what a machine without a lease has counted to.
@@ -222,7 +229,7 @@ async fn broken(
             reason: "unlock".into(),
             fence,
         };
-        taker.supersede(&ask, stays).await?
+        taker.supersede(&ask, stays, gives_up).await?
     };
     lock.raise(number)?;
     Ok(number)

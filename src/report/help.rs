@@ -105,7 +105,10 @@ const HELP: &[(&str, &[&str])] = &[
     ),
     (
         "fenced",
-        &["another operation has taken over; see which: {program} history {name}"],
+        &[
+            "another operation has taken over; see which: {program} history {name}",
+            "if there is none, a machine without a lease was at work; {program} resume {name} has a higher number now",
+        ],
     ),
     (
         "host_script",

@@ -176,6 +176,17 @@ impl Lock {
         Ok(())
     }
 
+    /// The next lock gets a number above this one. The last that is done with a lock: it is not ours afterwards.
+    ///
+    /// # Errors
+    /// [`StateError`] when the file cannot be written.
+    pub fn count_to(&self, at_least: u64) -> Result<(), StateError> {
+        match at_least > self.fence {
+            true => write_fence(&self.fence_file, at_least),
+            false => Ok(()),
+        }
+    }
+
     /// Who holds a deployment now. Only looks: writes nothing and makes nothing.
     ///
     /// # Errors
@@ -329,6 +340,13 @@ mod tests {
             assert_eq!(lock.fence, 90);
         }
         assert_eq!(fence(&state), 91);
+        let lock = Lock::acquire(&state, &name, &holder("x")).unwrap();
+        lock.count_to(3).unwrap();
+        assert!(lock.is_ours().unwrap());
+        lock.count_to(200).unwrap();
+        assert_eq!((lock.fence, lock.is_ours().unwrap()), (92, false));
+        drop(lock);
+        assert_eq!(fence(&state), 201);
     }
 
     #[test]

@@ -21,3 +21,4 @@ mod safety;
 mod saga;
 mod signals;
 mod support;
+mod taken_up;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::record::{Leases, parameter};
-use super::{Lease, OpenElsewhere, Phase};
+use super::{GivenUp, Lease, OpenElsewhere, Phase};
 use crate::cloud::{Clock, CloudError, CloudErrorKind, Parameters};
 use crate::model::{DeploymentName, Timestamp};
 
@@ -26,6 +26,8 @@ pub enum Trouble {
 pub struct Held {
     /// Its number: the fence.
     pub number: u64,
+    /// The operations that were given up when it was taken.
+    pub given_up: Vec<GivenUp>,
     name: DeploymentName,
     parameters: Arc<dyn Parameters>,
     clock: Arc<dyn Clock>,
@@ -52,6 +54,7 @@ impl Held {
         let written = Some(clock.now());
         Self {
             number,
+            given_up: lease.given_up.clone(),
             name: name.clone(),
             parameters,
             clock,

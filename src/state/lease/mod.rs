@@ -18,5 +18,5 @@ mod tests;
 pub use held::{Held, Trouble};
 pub use judge::{Here, Seen, Verdict, judge};
 pub use process::Process;
-pub use record::{Lease, Leases, Numbered, OpenElsewhere, Phase, folder};
+pub use record::{GivenUp, Lease, Leases, Numbered, OpenElsewhere, Phase, folder};
 pub use take::{Ask, LeaseError, Liveness, Taker};

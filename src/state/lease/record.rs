@@ -47,7 +47,27 @@ pub struct Lease {
     pub beat: u64,
     /// The operation whose journal is open, and where that journal is.
     pub open_operation: Option<OpenElsewhere>,
+    /// The operations that were given up with `unlock --force`, newest last: whoever has their journal must not
+    /// go on with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given_up: Vec<GivenUp>,
 }
+
+/// An operation that another machine gave up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct GivenUp {
+    /// The operation.
+    pub id: OperationId,
+    /// The machine on which it was given up.
+    pub host: String,
+    /// Who gave it up.
+    pub user: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A parameter holds 4096 characters; so many are remembered.
+const MOST_GIVEN_UP: usize = 6;
 
 /// An operation that has begun and not ended. Only the machine with its journal can go on with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -82,8 +102,28 @@ impl Lease {
         )
     }
 
+    /// With one more that is given up; the oldest are forgotten.
+    pub(super) fn gives_up(mut self, one: Option<GivenUp>) -> Self {
+        self.given_up.extend(one);
+        let too_many = self.given_up.len().saturating_sub(MOST_GIVEN_UP);
+        self.given_up.drain(..too_many);
+        self
+    }
+
     pub(super) fn text(&self) -> String {
         serde_json::to_string(self).expect("strings and numbers")
+    }
+}
+
+impl GivenUp {
+    /// Who and when, for people.
+    pub fn who(&self) -> String {
+        format!(
+            "by {} on {}, {}",
+            quoted(&self.user),
+            quoted(&self.host),
+            self.at
+        )
     }
 }
 
@@ -152,6 +192,13 @@ impl Leases {
     pub fn counting(&self) -> Option<(u64, &Lease)> {
         let counts = |l: &&Lease| matches!(l.phase, Phase::Held | Phase::Released);
         self.readable().rev().find(|(_, l)| counts(l))
+    }
+
+    /// The operations that were given up so far.
+    pub(super) fn given_up(&self) -> Vec<GivenUp> {
+        self.counting()
+            .map(|(_, lease)| lease.given_up.clone())
+            .unwrap_or_default()
     }
 
     /// Those that can be read, lowest number first.

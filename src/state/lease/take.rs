@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::judge::{Here, Seen, Verdict, judge};
 use super::record::{LEASE_SCHEMA, Leases, parameter};
-use super::{Held, Lease, OpenElsewhere, Phase, Process};
+use super::{GivenUp, Held, Lease, OpenElsewhere, Phase, Process};
 use crate::cloud::{Clock, CloudError, CloudErrorKind, Parameters};
 use crate::model::{DeploymentName, OperationId, Timestamp};
 
@@ -247,7 +247,8 @@ impl Taker<'_> {
         }
     }
 
-    /// A number above all, held by nobody from the start: every lower one is broken by it. Answers the number.
+    /// A number above all, held by nobody from the start: every lower one is broken by it, and this operation is
+    /// given up, for whoever has its journal. Answers the number.
     ///
     /// # Errors
     /// [`LeaseError`].
@@ -255,11 +256,14 @@ impl Taker<'_> {
         &self,
         ask: &Ask,
         open: Option<OpenElsewhere>,
+        given_up: Option<GivenUp>,
     ) -> Result<u64, LeaseError> {
         for _ in 0..ROUNDS {
             let all = Leases::look(self.parameters.as_ref(), self.name).await?;
             let number = (all.highest() + 1).max(ask.fence);
-            let lease = self.lease(ask, Phase::Released, open.clone());
+            let lease = self
+                .lease(ask, Phase::Released, open.clone(), &all)
+                .gives_up(given_up.clone());
             if self.create(number, &lease).await? {
                 self.tidy(&all, number).await;
                 return Ok(number);
@@ -284,7 +288,7 @@ impl Taker<'_> {
             above => above + 1,
         };
         let number = least.max(ask.fence);
-        let mut lease = self.lease(ask, Phase::Claimed, open);
+        let mut lease = self.lease(ask, Phase::Claimed, open, judged);
         if !self.create(number, &lease).await? {
             return Ok(None);
         }
@@ -362,7 +366,14 @@ impl Taker<'_> {
         }
     }
 
-    fn lease(&self, ask: &Ask, phase: Phase, open: Option<OpenElsewhere>) -> Lease {
+    /// A new one; what was given up is carried over.
+    fn lease(
+        &self,
+        ask: &Ask,
+        phase: Phase,
+        open: Option<OpenElsewhere>,
+        before: &Leases,
+    ) -> Lease {
         Lease {
             schema: LEASE_SCHEMA.into(),
             owner: self.process.clone(),
@@ -373,6 +384,7 @@ impl Taker<'_> {
             phase,
             beat: 0,
             open_operation: open,
+            given_up: before.given_up(),
         }
     }
 
@@ -408,7 +420,8 @@ impl Taker<'_> {
         self.watched(watch, self.poll).await
     }
 
-    fn held(&self, lease: &Lease) -> LeaseError {
+    /// The refusal that this one holds it.
+    pub fn held(&self, lease: &Lease) -> LeaseError {
         let now = self.clock.now();
         LeaseError::Held {
             name: self.name.clone(),

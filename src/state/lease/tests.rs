@@ -45,6 +45,7 @@ fn lease(phase: Phase, open_operation: Option<OpenElsewhere>) -> Lease {
         phase,
         beat: 1,
         open_operation,
+        given_up: vec![],
     }
 }
 
@@ -617,7 +618,7 @@ async fn a_lease_that_cannot_be_read_is_never_passed_over() {
         reason: "unlock".into(),
         fence: 1,
     };
-    assert_eq!(taker.supersede(&ask, None).await.unwrap(), 8);
+    assert_eq!(taker.supersede(&ask, None, None).await.unwrap(), 8);
     account.take("a").await.unwrap();
 }
 

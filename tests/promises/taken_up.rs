@@ -1,0 +1,257 @@
+//! What `resume` makes of what it finds: in memory, with the host's own judgement and with other machines.
+
+use std::time::Duration;
+
+use geusemaker::cloud::Clock;
+use geusemaker::journal::{Entry, Line};
+use geusemaker::model::{
+    ChangeOptions, GateSettings, ImageRef, InstanceType, Outcome, ServiceName, UpdateRequest,
+};
+use geusemaker::orchestrator::{
+    Ended, Prepared, Way, World, execute, prepare_update, resume, unlock,
+};
+use geusemaker::plan::{Action, Plan};
+use geusemaker::sandbox::fault::Fault;
+
+use crate::saga::{Rig, SHAPES, begin, block_on, good, opened};
+
+const NEW: &str = "n8nio/n8n:1.20.0";
+
+fn fault(rig: &Rig, key: &str, code: &str) {
+    rig.memory.world().faults.0.push(Fault {
+        key: key.into(),
+        instance_type: None,
+        code: code.into(),
+        times: None,
+    });
+}
+
+fn request(rig: &Rig, instance_type: Option<&str>, image: Option<&str>) -> UpdateRequest {
+    let n8n = || ServiceName::new("n8n").expect("a service");
+    let image = image.map(|i| (n8n(), ImageRef::new(i).expect("a reference")));
+    UpdateRequest {
+        deployment: rig.memory.deployment().name,
+        instance_type: instance_type.map(|t| InstanceType::new(t).expect("a type")),
+        images: image.into_iter().collect(),
+        options: ChangeOptions {
+            force: true,
+            dry_run: false,
+            no_rollback: false,
+            gate: GateSettings {
+                timeout_ms: 60_000,
+                stable_ms: 1_000,
+            },
+        },
+    }
+}
+
+async fn update(world: &World, request: &UpdateRequest) -> Ended {
+    match prepare_update(world, request)
+        .await
+        .expect("it can be seen")
+    {
+        Prepared::Ready(ready) => execute(world, *ready).await,
+        _ => panic!("it can go ahead"),
+    }
+}
+
+fn is_done(plan: &Plan, line: &Line, is: fn(&Action) -> bool) -> bool {
+    matches!(line.entry, Entry::Done { step, .. } if is(&plan.steps[step].action))
+}
+
+#[test]
+fn a_host_that_went_back_after_the_gate_is_told_as_rolled_back_and_never_as_updated() {
+    block_on(async {
+        for unwind in [false, true] {
+            let shape = SHAPES.iter().find(|s| s.name == "both").expect("it is one");
+            let (rig, plan, snapshot) = begin(shape).await;
+            let world = rig.plain_world();
+            let first = opened(&plan, &rig);
+            let (outcome, lines) = rig.process(&world, &plan, &snapshot, first, 0, None).await;
+            assert!(good(outcome));
+            let gate = |l: &Line| is_done(&plan, l, |a| matches!(a, Action::VerifyHealth(_)));
+            let power = lines.iter().position(gate).expect("the gate") as i64 + 1;
+
+            let (rig, plan, snapshot) = begin(shape).await;
+            let (before, world) = (rig.stack(), rig.plain_world());
+            let first = opened(&plan, &rig);
+            let (_, lines) = rig
+                .process(&world, &plan, &snapshot, first, power, None)
+                .await;
+            assert!(
+                gate(lines.last().expect("lines")),
+                "the power goes right behind the gate"
+            );
+            // The new version falls ill while the host hears nothing.
+            fault(&rig, &format!("health:n8n@{NEW}"), "unhealthy");
+            rig.clock.advance(Duration::from_secs(3600));
+            assert!(
+                rig.stack()["container n8n"].contains("1.19"),
+                "the host went back"
+            );
+            let (outcome, lines) = rig
+                .process(&world, &plan, &snapshot, lines, 0, Some(unwind))
+                .await;
+            assert_eq!(outcome, Outcome::RolledBack, "{lines:#?}");
+            assert_eq!(rig.stack(), before);
+        }
+    });
+}
+
+#[test]
+fn accepted_in_the_outage_it_names_what_is_down_and_keeps_nothing_down_over_a_boot() {
+    block_on(async {
+        let rig = Rig::new();
+        let world = rig.laptop("ann-laptop");
+        let before = rig.stack();
+        fault(&rig, "ec2:StopInstances", "ExpiredToken");
+        let paused = update(&world, &request(&rig, Some("t3.large"), None)).await;
+        assert_eq!(paused.outcome, Outcome::Paused);
+        rig.memory.world().faults.0.clear();
+        fault(&rig, "ec2:DescribeInstances", "ExpiredToken");
+        let name = rig.memory.deployment().name;
+        let still = resume(&world, &name, Way::On).await.err().expect("not yet");
+        assert_eq!(still.outcome, Outcome::Paused);
+        rig.memory.world().faults.0.clear();
+        let policy = |stack: &std::collections::BTreeMap<String, String>| {
+            let text = &stack["container n8n"];
+            text[text.find("policy=").expect("one")..].to_owned()
+        };
+        let ended = resume(&world, &name, Way::Accept).await.expect("it closes");
+        assert_eq!(ended.outcome, Outcome::Done);
+        let said = ended.data.warnings.join("; ");
+        for service in ["n8n", "postgres", "qdrant", "ollama", "crawl4ai"] {
+            assert!(said.contains(&format!("{service} does not run")), "{said}");
+        }
+        let now = rig.stack();
+        assert!(now["container n8n"].contains("running=false"));
+        assert_eq!(
+            policy(&now),
+            policy(&before),
+            "a boot brings up what it brought up before"
+        );
+        rig.clock.advance(Duration::from_secs(3600));
+        assert_eq!(rig.stack(), now, "the host goes back to nothing");
+    });
+}
+
+#[test]
+fn accepted_where_all_is_as_it_was_to_be_gives_nothing_up() {
+    block_on(async {
+        let rig = Rig::new();
+        let world = rig.laptop("ann-laptop");
+        fault(&rig, "ec2:DescribeInstanceStatus", "ExpiredToken");
+        let paused = update(&world, &request(&rig, None, Some(NEW))).await;
+        assert_eq!(paused.outcome, Outcome::Paused, "{:?}", paused.error);
+        rig.memory.world().faults.0.clear();
+        let name = rig.memory.deployment().name;
+        let ended = resume(&world, &name, Way::Accept).await.expect("it closes");
+        assert_eq!(ended.outcome, Outcome::Done);
+        let of_the_plan = "data that a new version writes is not taken back by a rollback";
+        assert_eq!(ended.data.warnings, [of_the_plan]);
+    });
+}
+
+#[test]
+fn what_another_machine_gave_up_is_not_resumed_and_can_be_closed() {
+    block_on(async {
+        let rig = Rig::new();
+        let (ann, bob) = (rig.laptop("ann-laptop"), rig.laptop("bob-laptop"));
+        let name = rig.memory.deployment().name;
+        fault(&rig, "ec2:StartInstances", "ExpiredToken");
+        let paused = update(&ann, &request(&rig, Some("t3.large"), None)).await;
+        rig.memory.world().faults.0.clear();
+        let id = paused.data.operation_id.expect("an operation");
+        unlock(&bob, &name, true).await.expect("it is told to");
+        // Whatever is done in between, it is remembered.
+        unlock(&bob, &name, true).await.expect("nobody holds it");
+        let stack = rig.stack();
+        for way in [Way::On, Way::Unwind, Way::On] {
+            let ended = resume(&ann, &name, way).await.expect("a refusal");
+            assert_eq!(ended.outcome, Outcome::Refused);
+            let check = &ended.data.plan.expect("its checks").checks[0];
+            assert_eq!(check.name, "given_up");
+            assert!(check.message.contains(&id), "{}", check.message);
+            assert!(check.found.contains("'bob-laptop'"), "{}", check.found);
+            assert!(check.help.contains("--accept"), "{}", check.help);
+            assert_eq!(rig.stack(), stack);
+        }
+        let ended = resume(&ann, &name, Way::Accept).await.expect("it closes");
+        assert_eq!(ended.outcome, Outcome::Done);
+        let ended = resume(&ann, &name, Way::On).await.expect("nothing is open");
+        assert_eq!(ended.outcome, Outcome::Unchanged);
+    });
+}
+
+#[test]
+fn what_was_killed_on_another_machine_is_told_and_is_not_nothing_to_resume() {
+    block_on(async {
+        let rig = Rig::new();
+        let bob = rig.laptop("bob-laptop");
+        let name = rig.memory.deployment().name;
+        // Ann's process was killed in its middle: its lease was never released.
+        let mut lease = serde_json::json!({
+            "schema": "geusemaker.lease/1", "user": "ann", "host": "ann-laptop", "place": "there",
+            "pid": 7, "started": 1, "operation": "op-1", "reason": "update",
+            "since": "2026-11-20T09:59:00Z", "lease_ms": 15_000, "phase": "held", "beat": 4,
+            "open_operation": { "id": "op-1", "host": "ann-laptop", "user": "ann", "kind": "update",
+                "began_at": "2026-11-20T09:59:00Z" },
+        });
+        let parameter = "/geusemaker/my-dev-stack/lock/1700000000";
+        let text = lease.to_string();
+        let create = bob.parameters.create(parameter, &text);
+        assert!(create.await.expect("it is made"));
+        let told = async || {
+            resume(&bob, &name, Way::On)
+                .await
+                .err()
+                .map(|e| e.document.code)
+        };
+        assert_eq!(told().await.as_deref(), Some("open_elsewhere"));
+        let mut dry = request(&rig, Some("t3.large"), None);
+        dry.options.dry_run = true;
+        let Prepared::Refused(_, error) = prepare_update(&bob, &dry).await.expect("seen") else {
+            panic!("it could not go ahead");
+        };
+        assert_eq!(error.code, "open_elsewhere");
+        // She is at work: that is another thing.
+        let beats = async {
+            for beat in 5..8 {
+                lease["beat"] = beat.into();
+                let text = lease.to_string();
+                bob.parameters
+                    .overwrite(parameter, &text)
+                    .await
+                    .expect("hers");
+                tokio::task::yield_now().await;
+            }
+        };
+        let (told, ()) = tokio::join!(told(), beats);
+        assert_eq!(told.as_deref(), Some("locked"));
+    });
+}
+
+#[test]
+fn a_host_that_has_seen_a_higher_number_is_reached_by_the_next_resume() {
+    block_on(async {
+        let rig = Rig::new();
+        let world = rig.laptop("ann-laptop");
+        let name = rig.memory.deployment().name;
+        // A machine without a lease was at work a moment ago: it counts by the clock.
+        let now = u64::try_from(rig.clock.now().as_second()).expect("after 1970");
+        for host in rig.memory.world().hosts.values_mut() {
+            host.memory.last = Some((now + 60, 7));
+        }
+        let paused = update(&world, &request(&rig, Some("t3.large"), None)).await;
+        assert_eq!(paused.outcome, Outcome::Paused);
+        assert_eq!(paused.error.expect("why").code, "fenced");
+        rig.clock.advance(Duration::from_secs(120));
+        // This one still has the old number's successor, or a higher one already.
+        let ended = resume(&world, &name, Way::On).await.expect("it goes on");
+        let ended = match ended.outcome {
+            Outcome::Paused => resume(&world, &name, Way::On).await.expect("it goes on"),
+            _ => ended,
+        };
+        assert_eq!(ended.outcome, Outcome::Updated, "{:?}", ended.error);
+    });
+}
