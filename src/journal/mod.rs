@@ -14,7 +14,7 @@ mod summary;
 pub use entry::*;
 pub use file::{Journal, JournalError, RESERVE_BYTES, append_log};
 pub use heed::{Heed, heed};
-pub use next::{Next, can_defer, changed, committed, finished, next};
+pub use next::{HOST_RESTORED, Next, can_defer, changed, committed, finished, next};
 pub use recheck::{Recheck, pulled, recheck};
 pub use seen::{Seen, SeenContainer, SeenHost};
 pub use summary::{Summary, downtime};

@@ -24,6 +24,9 @@ pub enum Next {
     Finished(Outcome),
 }
 
+/// The host's word for: it has gone back by itself, or is about to.
+pub const HOST_RESTORED: &str = "host_restored";
+
 /// A part of an undo: the place of the step in `plan.steps`, and of the part in the step's `undo`.
 type Part = (usize, usize);
 
@@ -61,7 +64,13 @@ pub(super) fn fold<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>
                 f.done.insert(*step);
                 f.committed |= commits(plan, *step);
             }
-            // What fails behind the commit only warns.
+            // The host went back before it heard of the commit: then it is none.
+            Entry::Failed { failure, .. } if f.committed && failure.code == HOST_RESTORED => {
+                f.committed = false;
+                f.done.retain(|step| !commits(plan, *step));
+                f.unwinding = true;
+            }
+            // What else fails behind the commit only warns.
             Entry::Failed { step, .. } if f.committed => {
                 f.done.insert(*step);
             }

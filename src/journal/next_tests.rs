@@ -393,6 +393,19 @@ fn behind_the_commit_nothing_is_undone_and_what_fails_only_warns() {
     assert_eq!(next(&plan, &entries), Next::Run(last), "never back");
     entries.extend([started(last), failed(last)]);
     assert_eq!(next(&plan, &entries), Next::Finished(Outcome::Updated));
+    // Unless the host says that it went back: then there is no commit.
+    let mut went_back = until(&plan, VERIFY);
+    let failed = Entry::Failed {
+        step: last,
+        failure: failure(HOST_RESTORED),
+    };
+    went_back.extend([done(VERIFY), started(last), failed]);
+    assert!(!committed(&plan, &went_back));
+    let first = Next::Undo {
+        step: APPLY,
+        part: 0,
+    };
+    assert_eq!(next(&plan, &went_back), first);
     let mut before = until(&plan, VERIFY);
     assert!(!committed(&plan, &before));
     before.push(resumed(true));

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::failure::fails;
 use super::perform::Performer;
-use crate::host::{ApplyJob, ApplyService, ArmRequest, FileText, HostError, Job};
-use crate::journal::{Evidence, Failure, FailureClass};
+use crate::host::restore::judged;
+use crate::host::{ApplyJob, ApplyService, ArmRequest, FileText, HostError, Job, LookRequest};
+use crate::journal::{Evidence, Failure, FailureClass, HOST_RESTORED};
 use crate::model::{InstanceId, RestoreState};
 use crate::plan::{Action, ApplyImages, ArmRestore};
 
@@ -53,6 +54,19 @@ impl Performer<'_> {
     /// Disarms. After the commit, and behind an undo, nothing depends on it: what fails only warns, and an
     /// armed host that finds all green disarms itself.
     pub(super) async fn commit(&self, on: &InstanceId) -> Result<Evidence, Failure> {
+        // This program may have slept since the gate; the look also keeps the host from going back meanwhile.
+        let ask = LookRequest {
+            only_boot: true,
+            beat: Some(self.who()),
+            ..LookRequest::default()
+        };
+        if self.forward
+            && let Ok(facts) = self.world.host.look(on, &ask).await
+            && judged(&facts.restore, self.operation) == Some(HOST_RESTORED)
+        {
+            let why = "the host went back by itself: it had heard nothing for long";
+            return Err(fails(HOST_RESTORED, why));
+        }
         let tag = self.tag();
         let mut silence = None;
         let failure = loop {

@@ -107,7 +107,7 @@ const HELP: &[(&str, &[&str])] = &[
         "fenced",
         &[
             "another operation has taken over; see which: {program} history {name}",
-            "if there is none, a machine without a lease was at work; {program} resume {name} has a higher number now",
+            "if there is none, a machine without a lease was at work, and the next try has a higher number: {program} resume {name}",
         ],
     ),
     (

@@ -62,7 +62,8 @@ fn is_done(plan: &Plan, line: &Line, is: fn(&Action) -> bool) -> bool {
 #[test]
 fn a_host_that_went_back_after_the_gate_is_told_as_rolled_back_and_never_as_updated() {
     block_on(async {
-        for unwind in [false, true] {
+        // Asleep until then; or killed, and resumed both ways.
+        for resume in [None, Some(false), Some(true)] {
             let shape = SHAPES.iter().find(|s| s.name == "both").expect("it is one");
             let (rig, plan, snapshot) = begin(shape).await;
             let world = rig.plain_world();
@@ -90,7 +91,7 @@ fn a_host_that_went_back_after_the_gate_is_told_as_rolled_back_and_never_as_upda
                 "the host went back"
             );
             let (outcome, lines) = rig
-                .process(&world, &plan, &snapshot, lines, 0, Some(unwind))
+                .process(&world, &plan, &snapshot, lines, 0, resume)
                 .await;
             assert_eq!(outcome, Outcome::RolledBack, "{lines:#?}");
             assert_eq!(rig.stack(), before);
