@@ -48,7 +48,8 @@ pub trait Host: Send + Sync {
         ask: &ArmRequest,
     ) -> Result<RestoreState, HostError>;
 
-    /// Disarms: what is so now stays. Of another operation nothing is touched. Answers the state afterwards.
+    /// Disarms: what is so now stays. Of another operation nothing is touched, and `restored` stays told. Answers
+    /// the state afterwards.
     async fn commit(&self, on: &InstanceId, tag: &Tag) -> Result<RestoreState, HostError>;
 }
 

@@ -21,7 +21,7 @@ pub enum RestoreEvent {
         /// Now and the grace.
         deadline: Timestamp,
     },
-    /// The controller disarms.
+    /// The controller disarms. Where a way back has come to its end nothing is armed, and it stays told.
     Commit {
         /// This operation.
         operation: OperationId,
@@ -93,6 +93,8 @@ pub fn next(
             operation: operation.clone(),
             deadline: *deadline,
         },
+        // What was gone back from is not confirmed any more: whoever disarms is told so.
+        (RestoreEvent::Commit { .. }, Restored { .. }) => state.clone(),
         (RestoreEvent::Commit { operation }, _) if of(operation) => {
             if at_work && matches!(state, Restoring { .. }) {
                 return Err(busy(Verb::Commit));
@@ -193,8 +195,8 @@ pub(crate) mod tests {
         ("idle",       "armed+ idle       idle      idle       idle       idle       idle      idle",       "armed+ idle       idle       idle"),
         ("armed",      "armed+ armed+     committed armed+     committed! restored!  restored  armed",      "armed+ armed      armed      armed"),
         ("restoring",  "busy   restoring  committed restored!  restored!  restored!  restored  restored!",  "busy   restoring  restoring  restoring"),
-        ("restored",   "armed+ restored   committed restored   restored   restored   restored  restored",   "armed+ restored   restored   restored"),
-        ("restored!",  "armed+ restored!  committed restored!  restored!  restored!  restored  restored!",  "armed+ restored!  restored!  restored!"),
+        ("restored",   "armed+ restored   restored  restored   restored   restored   restored  restored",   "armed+ restored   restored   restored"),
+        ("restored!",  "armed+ restored!  restored! restored!  restored!  restored!  restored  restored!",  "armed+ restored!  restored!  restored!"),
         ("committed",  "armed+ committed  committed committed  committed  committed  restored  committed",  "armed+ committed  committed  committed"),
         ("committed!", "armed+ committed! committed committed! committed! committed! restored  committed!", "armed+ committed! committed! committed!"),
     ];

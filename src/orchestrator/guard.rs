@@ -70,8 +70,20 @@ impl Performer<'_> {
         let tag = self.tag();
         let mut silence = None;
         let failure = loop {
-            let Err(error) = self.world.host.commit(on, &tag).await else {
-                return Ok(Evidence::default());
+            let error = match self.world.host.commit(on, &tag).await {
+                // Confirmed here, and then silent past the deadline with something red.
+                Ok(RestoreState::Restored {
+                    by_itself: true, ..
+                }) if self.forward => {
+                    let warning = "the host had heard nothing for long, found what was confirmed not green, and went back by \
+                         itself: its compose file and images are those from before";
+                    return Ok(Evidence {
+                        warnings: vec![warning.into()],
+                        ..Evidence::default()
+                    });
+                }
+                Ok(_) => return Ok(Evidence::default()),
+                Err(error) => error,
             };
             let what = "the host cannot be disarmed";
             if let Err(failure) = self.wait_out(on, what, &error, &mut silence).await {

@@ -568,13 +568,11 @@ async fn an_arm_a_beat_a_way_back_and_a_commit_go_the_whole_way() {
     assert_eq!(b.end(&tag(1, 2)).await, JobState::Done);
     let operation = tag(1, 1).operation;
     let by_itself = false;
-    assert_eq!(
-        b.boot().await.unwrap().restore,
-        RestoreState::Restored {
-            operation: operation.clone(),
-            by_itself
-        }
-    );
+    let restored = RestoreState::Restored {
+        operation: operation.clone(),
+        by_itself,
+    };
+    assert_eq!(b.boot().await.unwrap().restore, restored);
     let forward = Job::Quiesce {
         containers: Vec::new(),
         back: false,
@@ -584,8 +582,12 @@ async fn an_arm_a_beat_a_way_back_and_a_commit_go_the_whole_way() {
         matches!(&refused, Err(HostError::Script { code, .. }) if code == "host_restored"),
         "{refused:?}"
     );
+    // What was gone back from stays told; armed anew, it is disarmed.
+    let told = b.host.commit(&b.on, &tag(1, 4)).await;
+    assert_eq!(told, Ok(restored));
+    b.host.arm(&b.on, &tag(1, 5), &arm).await.unwrap();
     assert_eq!(
-        b.host.commit(&b.on, &tag(1, 4)).await.unwrap(),
+        b.host.commit(&b.on, &tag(1, 6)).await.unwrap(),
         RestoreState::Committed {
             operation,
             by_itself

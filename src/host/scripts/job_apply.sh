@@ -142,9 +142,11 @@ policy_one() {
   put_policy
 }
 put_policy() {
-  container "$A" || return 0
+  _rc=0
+  container "$A" || _rc=$?
+  if [ "$_rc" = 1 ]; then return 0; fi
   still_ours
-  docker update --restart="$B" "$A" || FAILED=${FAILED:-start_failed}
+  [ "$_rc" = 0 ] && docker update --restart="$B" "$A" || { FAILED=${FAILED:-start_failed}; return 1; }
 }
 
 job_apply() {
@@ -166,8 +168,8 @@ job_apply() {
     [ -s "$f" ] || continue
     A=${f##*/}
     read -r B <"$f" || :
-    put_policy
-    rm -f "$f"
+    # One that could not be put back is there for the next try.
+    if put_policy; then rm -f "$f"; fi
   done
   if [ -n "$FAILED" ]; then finish failed "$FAILED"; fi
   restore_end

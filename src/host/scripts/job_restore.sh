@@ -9,6 +9,8 @@ restore_begin() {
   take 9 "$S/lock" 5000 || { say "$S/lock is held"; finish failed busy; }
   read_restore || { say "$Q/state is damaged"; finish failed bad_state; }
   if [ "$R_OP" = "$OPERATION" ]; then
+    # Where the host had judged its timer is off: if this is cut off, who would go on?
+    case $R_STATE in restored | committed) systemctl enable --now "$TIMER" </dev/null 2>&1 9>&- || : ;; esac
     write_restore restoring "$R_OP" "$R_FENCE" "$R_SEQ" controller 0 "$RECORD" || { say "cannot write $Q/state"; finish failed no_space; }
     BEGAN=yes
   fi

@@ -21,12 +21,29 @@ look_green() {
   each green green_one
 }
 
+# half_done: the newest work of the controller on the containers was cut off or failed. What is left then is neither
+# the old nor the new, however green. Sets HALF to its record.
+half_done() {
+  HALF='' _hf=0 _hs=0
+  for _r in "$S/ops/$R_OP"/*-*; do
+    if [ ! -f "$_r/job" ] || [ -f "$_r/itself" ]; then continue; fi
+    _s=${_r##*/} _f=${_s%%-*} _s=${_s#*-}
+    is_number "$_f" && is_number "$_s" && ! grep -q '^kind cHVsbA==$' "$_r/request" || continue
+    if [ "$_f" -gt "$_hf" ] || { [ "$_f" -eq "$_hf" ] && [ "$_s" -gt "$_hs" ]; }; then HALF=$_r _hf=$_f _hs=$_s; fi
+  done
+  [ -n "$HALF" ] || return 1
+  _end=
+  { read -r _end <"$HALF/status"; } 2>/dev/null || :
+  [ "$_end" != 'done' ]
+}
+
 # Sets GREEN to yes when all that was green before is green, and stays so without a restart.
 judge() {
   GREEN='' BLIND='' D=$S/ops/$R_OP/$R_FENCE-$R_SEQ
   look_green
   if [ -n "$RED$BLIND" ]; then say "not green: ${RED:-Docker does not answer}"; return 0; fi
   if [ -z "$SEEN" ]; then say "nothing was green before"; return 0; fi
+  if half_done; then say "half done: $HALF"; return 0; fi
   _first=$SEEN
   sleep "$R_C"
   look_green

@@ -28,15 +28,43 @@ nap() {
 }
 
 b64() { base64 | tr -d '\n'; }
-# Each program costs a millisecond: tr only where base64 has broken the line.
+# Each program costs a millisecond, and an update makes thousands of these: tr only for a long text.
 text64() {
+  [ -n "$1" ] || return 0
   _t=$(printf %s "$1" | base64)
-  case $_t in *"$NL"*) printf %s "$_t" | tr -d '\n' ;; *) printf %s "$_t" ;; esac
+  if [ "${#_t}" -gt 2000 ]; then printf %s "$_t" | tr -d '\n'; return 0; fi
+  while :; do
+    case $_t in *"$NL"*) _t=${_t%%"$NL"*}${_t#*"$NL"} ;; *) break ;; esac
+  done
+  printf %s "$_t"
 }
 
-# un64 NAME BASE64: sets NAME to the text, its last newlines included. `-` is the empty text.
+BASE64=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/
+# un64 NAME BASE64: sets NAME to the text, its last newlines included. `-` is the empty text. A short one, and most
+# are, is decoded without a program: four characters are three bytes, written as octal.
 un64() {
-  if [ "$2" = - ]; then _v=x; else _v=$(printf %s "$2" | base64 -d 2>/dev/null; printf x); fi
+  if [ "$2" = - ]; then _v=x
+  elif [ "${#2}" -gt 120 ]; then _v=$(printf %s "$2" | base64 -d 2>/dev/null; printf x)
+  else
+    _u=$2 _ue=
+    while [ -n "$_u" ]; do
+      _un=0 _up=
+      for _ui in 1 2 3 4; do
+        _uc=${_u%"${_u#?}"} _u=${_u#?}
+        case $_uc in '' | =) _uc='' _up=x$_up ;; *) _uc=${BASE64%%"$_uc"*} ;; esac
+        _un=$((_un * 64 + ${#_uc}))
+      done
+      _ub=\\$((_un >> 22 & 3))$((_un >> 19 & 7))$((_un >> 16 & 7))
+      _uc=\\$((_un >> 14 & 3))$((_un >> 11 & 7))$((_un >> 8 & 7))
+      case $_up in
+        '') _ue=$_ue$_ub$_uc\\$((_un >> 6 & 3))$((_un >> 3 & 7))$((_un & 7)) ;;
+        x) _ue=$_ue$_ub$_uc ;;
+        *) _ue=$_ue$_ub ;;
+      esac
+    done
+    # shellcheck disable=SC2059
+    _v=$(printf "${_ue}x")
+  fi
   eval "$1=\${_v%x}"
 }
 
@@ -68,19 +96,24 @@ take() {
       nap
     done
   else
-    until mkdir "$2.d" 2>/dev/null; do
-      _p='' _b=''
-      { read -r _p _b <"$2.d/pid"; } 2>/dev/null || :
-      if [ -n "$_p" ] && { [ "$_b" != "$(boot_id)" ] || ! kill -0 "$_p" 2>/dev/null; }; then rm -rf "$2.d"; fi
+    # A link that says who holds it: there whole or not at all, wherever its maker is killed.
+    until ln -s "$$ $(boot_id)" "$2.d" 2>/dev/null; do
+      _l=$(readlink "$2.d" 2>/dev/null) || _l=
+      if [ -n "$_l" ] && { [ "${_l#* }" != "$(boot_id)" ] || ! kill -0 "${_l%% *}" 2>/dev/null; }; then
+        # Of two that find it so, one moves it away; what the other moves may be new by then, and goes back.
+        mv "$2.d" "$2.d.$$" 2>/dev/null || :
+        _n=$(readlink "$2.d.$$" 2>/dev/null) || _n=
+        rm -f "$2.d.$$"
+        if [ -z "$_n" ] || [ "$_n" = "$_l" ] || ! ln -s "$_n" "$2.d" 2>/dev/null; then :; fi
+      fi
       [ "$NAPPED" -lt "$3" ] || return 1
       nap
     done
-    printf '%s %s\n' "$$" "$(boot_id)" >"$2.d/pid"
   fi
 }
 
 drop() {
-  if have flock; then eval "exec $1>&-"; else rm -rf "$2.d"; fi
+  if have flock; then eval "exec $1>&-"; else rm -f "$2.d"; fi
 }
 
 # read_fence: F_SEEN and S_SEEN, the highest pair so far. A damaged file is never taken for zero.

@@ -318,6 +318,32 @@ fn policies_that_quiesce_kept_go_back_exactly() {
 }
 
 #[test]
+fn a_policy_that_cannot_be_put_back_is_kept_for_the_next_try() {
+    for m in machines() {
+        let job = stack(&m);
+        fs_err::create_dir_all(m.root().join("var/lib/geusemaker/policies")).unwrap();
+        m.put("var/lib/geusemaker/policies/web", "on-failure:3\n");
+        m.set("fail/update", "the daemon is busy\n");
+        m.fails(&tag(1, 1), job.clone(), "start_failed");
+        assert_eq!(
+            m.read("var/lib/geusemaker/policies/web"),
+            "on-failure:3\n",
+            "{}",
+            m.shell
+        );
+        fs_err::remove_file(m.stub().join("fail/update")).unwrap();
+        assert_eq!(m.job(&tag(1, 2), job), JobState::Done, "{}", m.shell);
+        assert_eq!(
+            m.get("containers/web/policy"),
+            "on-failure:3",
+            "{}",
+            m.shell
+        );
+        assert_eq!(m.read("var/lib/geusemaker/policies/web"), "", "{}", m.shell);
+    }
+}
+
+#[test]
 fn a_name_that_begins_an_id_is_not_that_container() {
     for m in machines() {
         stack(&m);

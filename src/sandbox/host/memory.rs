@@ -21,7 +21,7 @@ use crate::host::{
     ArmRequest, Host, HostError, Job, JobFailure, JobState, LookRequest, MountRequest, OrderFacts,
     OrderRequest, Tag,
 };
-use crate::model::{HostFacts, InstanceId, MountFacts, RestoreState};
+use crate::model::{HostFacts, InstanceId, MountFacts, OperationId, RestoreState};
 use crate::sandbox::fault::Faults;
 use crate::sandbox::latency::Latency;
 use crate::sandbox::registry::Registry;
@@ -66,6 +66,9 @@ struct Record {
     boot_id: String,
     /// It ends then.
     due: Timestamp,
+    /// It is a pull.
+    #[serde(default)]
+    pulls: bool,
     /// The pull that is still to be done; nothing for work that was done at once.
     pull: Option<crate::model::ImageRef>,
     /// Its end, once it has one: None is well, Some is code and log.
@@ -177,6 +180,20 @@ fn key(tag: &Tag) -> String {
 }
 
 impl MemoryRecord {
+    /// Whether the newest work of this operation on the containers failed.
+    fn half_done(&self, operation: &OperationId) -> bool {
+        let number = |key: &str| -> Option<(u64, u64)> {
+            let mut parts = key.strip_prefix(operation.as_str())?.split('/').skip(1);
+            Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+        };
+        self.jobs
+            .iter()
+            .filter(|(_, record)| !record.pulls)
+            .filter_map(|(key, record)| Some((number(key)?, record)))
+            .max_by_key(|(number, _)| *number)
+            .is_some_and(|(_, record)| record.failure.is_some())
+    }
+
     /// Lets a sender in, or refuses it: a lower fence, or a lower number of the same fence. It is also a word of the
     /// controller's: an armed restore waits anew.
     fn admit(&mut self, tag: &Tag, now: Timestamp) -> Result<(), HostError> {

@@ -168,8 +168,9 @@ fn a_way_back_that_was_cut_off_goes_on_and_one_that_fails_is_tried_five_times() 
             assert!(done.unwrap().success());
             assert_eq!(first.join().unwrap().1, 1, "{}", m.shell);
         });
+        // What was killed with its group may need a moment to be gone.
         assert_eq!(
-            (m.poll(&own(1)), state(&m).as_str()),
+            (m.end(&own(1)), state(&m).as_str()),
             (JobState::Lost, "restoring"),
             "{}",
             m.shell
@@ -233,7 +234,7 @@ fn a_late_forward_job_that_has_begun_is_ended_by_the_way_back() {
         m.tick();
         assert!(is_back(&m), "{}: {:?}", m.shell, web(&m));
         assert_eq!(
-            (m.poll(&tag(1, 3)), state(&m).as_str()),
+            (m.end(&tag(1, 3)), state(&m).as_str()),
             (JobState::Lost, "restored!"),
             "{}",
             m.shell
@@ -285,5 +286,71 @@ fn a_way_back_before_a_stop_leaves_it_armed() {
             m.shell
         );
         assert!(seconds(&m) > look_clock() + 500, "{}", m.shell);
+    }
+}
+
+#[test]
+fn work_that_was_cut_off_half_way_is_not_green_though_every_container_is() {
+    for m in machines() {
+        for end in [None, Some("failed up_failed\n"), Some("done\n")] {
+            let m = Machine::new(m.shell);
+            updated(&m);
+            let status = m.record(&tag(1, 3)).join("status");
+            match end {
+                None => fs_err::remove_file(&status).unwrap(),
+                Some(end) => fs_err::write(&status, end).unwrap(),
+            }
+            silence(&m);
+            let (said, _) = m.tick();
+            let stays = end == Some("done\n");
+            assert_eq!(said.contains("it stays"), stays, "{}: {said}", m.shell);
+            assert_eq!(is_back(&m), !stays, "{}: {end:?} {said}", m.shell);
+        }
+        // It is the newest that counts, by number and not by name: a second apply mended it, and a pull is none.
+        let m = Machine::new(m.shell);
+        updated(&m);
+        fs_err::remove_file(m.record(&tag(1, 3)).join("status")).unwrap();
+        assert_eq!(m.job(&tag(1, 20), forward()), JobState::Done, "{}", m.shell);
+        m.set("fail/pull", "no such image\n");
+        let pull = Input::new().text("kind", "pull").text("reference", "a:1");
+        m.job(&tag(1, 21), pull);
+        silence(&m);
+        let (said, _) = m.tick();
+        assert!(said.contains("it stays"), "{}: {said}", m.shell);
+    }
+}
+
+#[test]
+fn a_way_back_of_the_controllers_after_the_host_has_judged_is_gone_on_with_by_the_host() {
+    for m in machines() {
+        updated(&m);
+        silence(&m);
+        m.tick();
+        assert_eq!(
+            (m.units(), state(&m).as_str()),
+            (vec![OFF.to_owned()], "committed!")
+        );
+        // The timer is off by now; a way back that is cut off must not be left to nobody.
+        m.set("fail/up", "no\n");
+        assert!(
+            matches!(m.job(&tag(1, 5), back()), JobState::Failed(_)),
+            "{}",
+            m.shell
+        );
+        assert_eq!(
+            (m.units(), state(&m).as_str()),
+            (vec![ON.to_owned()], "restoring"),
+            "{}",
+            m.shell
+        );
+        fs_err::remove_file(m.stub().join("fail/up")).unwrap();
+        let (said, code) = m.tick();
+        assert!(code == 0 && is_back(&m), "{}: {said}", m.shell);
+        assert_eq!(
+            (m.units(), state(&m).as_str()),
+            (vec![OFF.to_owned()], "restored!"),
+            "{}",
+            m.shell
+        );
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn start(at: &mut HostContext<'_>, tag: &Tag, job: &Job) -> Record {
     let mut record = Record {
         boot_id: at.host.boot_id.clone(),
         due: at.now,
+        pulls: matches!(job, Job::Pull { .. }),
         pull: None,
         failure: None,
     };

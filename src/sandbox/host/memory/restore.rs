@@ -242,7 +242,12 @@ fn tick(at: &mut HostContext<'_>) -> Result<(), HostError> {
 }
 
 /// What was green before, if all of it is green: each container with what changes when it starts anew.
+/// Where the controller's newest work on the containers failed, nothing is.
 fn all_green(at: &HostContext<'_>) -> Option<Vec<String>> {
+    let operation = at.host.memory.restore.state.operation()?;
+    if at.host.memory.half_done(operation) {
+        return None;
+    }
     let names = &at.host.memory.restore.armed.as_ref()?.green;
     let one = |name: &String| {
         let container = at.host.engine.containers.iter().find(|c| c.name == *name)?;
@@ -287,11 +292,7 @@ pub(super) fn by_controller(
     let operation = operation.clone();
     let restore = &mut at.host.memory.restore;
     if job.start && restore.is_of(&operation) {
-        // Where the host had judged already its timer is off, and nothing tries again by itself.
-        restore.tries = match restore.state {
-            RestoreState::Restored { .. } | RestoreState::Committed { .. } => TRIES,
-            _ => 0,
-        };
+        restore.tries = 0;
         restore.again = Some(at.now + TICK);
         let begins = RestoreEvent::Begins {
             operation: operation.clone(),

@@ -162,6 +162,30 @@ async fn after_a_silence_what_is_green_stays_and_what_is_not_goes_back() {
 }
 
 #[tokio::test]
+async fn work_that_failed_half_way_is_not_green_though_every_container_is() {
+    for mended in [false, true] {
+        let update = update().await;
+        // The tags of a reference that is not there: the file and the containers are what they were.
+        let mut broken = update.forward.clone();
+        let id = crate::model::Sha256Id::new(format!("sha256:{}", "0".repeat(64))).unwrap();
+        let reference = ImageRef::new("a:1").unwrap();
+        broken.tags.push(TagImage { id, reference });
+        let failed = update.start(4, &Job::Apply(Box::new(broken))).await;
+        assert!(matches!(failed, Ok(JobState::Failed(_))), "{failed:?}");
+        if mended {
+            let again = Job::Apply(Box::new(update.forward.clone()));
+            assert_eq!(update.start(20, &again).await, Ok(JobState::Done));
+        }
+        update.wait(86_400).await;
+        let end = match mended {
+            true => update.committed(true),
+            false => update.restored(true),
+        };
+        assert_eq!(update.state().await, end);
+    }
+}
+
+#[tokio::test]
 async fn what_restarts_while_it_is_watched_is_not_stable() {
     let update = update().await;
     update.wait(62).await;
