@@ -35,9 +35,10 @@ impl MountLine {
         })
     }
 
-    /// Whether it is a network file system as EFS is mounted: `nfs4`, or `efs` where a helper names itself.
+    /// Whether it is a network file system as EFS is mounted: `nfs4`, or `efs` where a helper names itself (through
+    /// FUSE `fuse.efs`).
     pub fn is_efs_like(&self) -> bool {
-        matches!(self.kind.as_str(), "nfs4" | "nfs" | "efs")
+        matches!(self.kind.as_str(), "nfs4" | "nfs" | "efs" | "fuse.efs")
     }
 
     /// Whether writing is switched off, for this mount or for the file system.

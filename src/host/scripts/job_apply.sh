@@ -41,7 +41,7 @@ set_workdir() {
 }
 
 tag_one() {
-  _id=$(docker image inspect --format '{{.Id}}' "$B" 2>/dev/null) || _id=
+  _id=$(docker image inspect --format '{{.ID}}' "$B" 2>/dev/null) || _id=
   if [ "$_id" = "$A" ]; then return 0; fi
   still_ours
   say "tag $A $B"
@@ -60,15 +60,15 @@ write_failed() {
 swap() {
   tmp=$dir/.$base.geusemaker
   if [ "$(sha_of "$S/files/$from")" != "$from" ]; then
-    { cat "$P" >"$S/files/.copy" && durable "$S/files/.copy"; } 2>"$D/err" || write_failed "no copy of the file could be kept" no_backup
+    { cat "$P" >"$S/files/.copy" && durable "$S/files/.copy"; } 2>"$D/err" || write_failed "no copy could be kept" no_backup
     [ "$(sha_of "$S/files/.copy")" = "$from" ] || { say "the file changed while it was copied"; finish failed file_changed; }
-    mv -f "$S/files/.copy" "$S/files/$from" 2>"$D/err" || write_failed "no copy of the file could be kept" no_backup
+    mv -f "$S/files/.copy" "$S/files/$from" 2>"$D/err" || write_failed "no copy could be kept" no_backup
   fi
-  [ "$(sha_of "$S/files/$to")" = "$to" ] || { say "there is no copy with SHA-256 $to on the host"; finish failed no_backup; }
+  [ "$(sha_of "$S/files/$to")" = "$to" ] || { say "no copy with SHA-256 $to on the host"; finish failed no_backup; }
   rm -f "$tmp"
   # cp -p for mode and owner, then the new text into it.
   { cp -p "$P" "$tmp" && cat "$S/files/$to" >"$tmp"; } 2>"$D/err" || write_failed "cannot write beside $file" write_failed
-  [ "$(sha_of "$tmp")" = "$to" ] || { : >"$D/err"; write_failed "what was written beside $file does not read back" write_failed; }
+  [ "$(sha_of "$tmp")" = "$to" ] || { : >"$D/err"; write_failed "what was written does not read back" write_failed; }
   durable "$tmp"
   if ! compose "${tmp#"$root"}" config; then
     # A text that has been here before goes back even so: the file as it was is better than the new one.
@@ -77,7 +77,7 @@ swap() {
   fi
   still_ours
   [ "$(sha_of "$P")" = "$from" ] || { rm -f "$tmp"; say "the file changed in between"; finish failed file_changed; }
-  mv -f "$tmp" "$P" 2>"$D/err" || write_failed "cannot replace $file (is it a mount of its own?)" write_failed
+  mv -f "$tmp" "$P" 2>"$D/err" || write_failed "cannot replace $file (a mount of its own?)" write_failed
   [ "$(sha_of "$P")" = "$to" ] || { say "$file does not read back"; finish failed write_failed; }
   say "$file written"
 }
@@ -99,12 +99,11 @@ file_phase() {
     "$to" | "$from") ;;
     *)
       # On the way back what keeps its container comes up all the same: better than an outage.
-      if [ "$text" = kept ]; then
-        say "$file has SHA-256 ${now:-none (not a file)}; expected $from or $to: it is left"
-        FAILED=file_changed
-        return 0
-      fi
-      say "$file has SHA-256 ${now:-none (not a file)}; expected $from or $to"; finish failed file_changed ;;
+      [ "$text" != kept ] || say "left as it is:"
+      say "$file has SHA-256 ${now:-none (not a file)}; expected $from or $to"
+      [ "$text" = kept ] || finish failed file_changed
+      FAILED=file_changed
+      return 0 ;;
   esac
   each tag tag_one
   if [ "$now" = "$to" ]; then say "$file is as wanted"; else swap; fi
@@ -139,6 +138,9 @@ policy_one() {
   case $B in '' | *[!a-z0-9:-]*) say "not a restart policy"; FAILED=${FAILED:-start_failed}; return 0 ;; esac
   # What quiesce kept is more exact (on-failure:3).
   if [ -s "$S/policies/$A" ]; then return 0; fi
+  # Only its name is known here: said again over itself, on-failure:3 would lose its limit.
+  _now=$(docker inspect --type container --format '{{.HostConfig.RestartPolicy.Name}}' "$A" 2>/dev/null) || return 0
+  [ "$_now" != "${B%%:*}" ] || return 0
   put_policy
 }
 put_policy() {

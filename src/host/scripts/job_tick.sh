@@ -5,7 +5,7 @@ TRIES=5
 # not green; BLIND says that Docker did not answer.
 green_one() {
   if ! is_name "$A"; then RED="${RED:-$A}"; return 0; fi
-  _f='{{.Name}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.Id}} {{.State.StartedAt}} {{.RestartCount}}'
+  _f='{{.Name}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.ID}} {{.State.StartedAt}} {{.RestartCount}}'
   if _o=$(docker inspect --type container --format "$_f" "$A" 2>/dev/null </dev/null); then
     case $_o in "/$A running healthy "* | "/$A running none "*) ;; *) RED=${RED:-$A} ;; esac
     SEEN=$SEEN$_o$NL

@@ -30,7 +30,7 @@ digests() {
   _ids=$(printf '%s\n' "$CONTAINERS" | sed -n 's/^[0-9][0-9]* \(sha256:[0-9a-f]*\) .*/\1/p' | sort -u)
   [ -n "$_ids" ] || return 0
   # shellcheck disable=SC2086
-  DIGESTS=$(docker image inspect --format '{{.Id}} {{json .RepoDigests}}' $_ids 2>/dev/null </dev/null) || :
+  DIGESTS=$(docker image inspect --format '{{.ID}} {{json .RepoDigests}}' $_ids 2>/dev/null </dev/null) || :
 }
 
 # images: one look for each reference. Only "no such image" means absent.
@@ -38,12 +38,12 @@ images() {
   IMAGES=
   for _r in $REFS; do
     un64 _ref "$_r"
-    if _l=$(docker image inspect --format '{"id":{{json .Id}},"digests":{{json .RepoDigests}},"architecture":{{json .Architecture}}}' "$_ref" 2>/dev/null </dev/null); then
+    if _l=$(docker image inspect --format '{"id":{{json .ID}},"digests":{{json .RepoDigests}},"architecture":{{json .Architecture}}}' "$_ref" 2>/dev/null </dev/null); then
       IMAGES="$IMAGES{\"ref\":\"$_r\",\"is\":\"$(text64 "$_l")\"},"
     else
-      case $(docker image inspect --format '{{.Id}}' "$_ref" 2>&1 </dev/null) in
+      case $(docker image inspect --format '{{.ID}}' "$_ref" 2>&1 </dev/null) in
         *[Nn]o\ such\ image*) ;;
-        *) docker_failed image inspect --format '{{.Id}}' "$_ref" ;;
+        *) docker_failed image inspect --format '{{.ID}}' "$_ref" ;;
       esac
     fi
   done

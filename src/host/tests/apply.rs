@@ -96,12 +96,7 @@ fn the_file_says_so_and_exactly_the_services_run() {
 
         m.forget_calls();
         assert_eq!(m.job(&tag(1, 2), job), JobState::Done, "{}: twice", m.shell);
-        assert_eq!(
-            m.calls(),
-            ["update [--restart=always] [web]"],
-            "{}: what is so is left",
-            m.shell
-        );
+        assert_eq!(m.calls(), [""; 0], "{}: what is so is left", m.shell);
     }
 }
 
@@ -314,6 +309,18 @@ fn policies_that_quiesce_kept_go_back_exactly() {
                 .count(),
             0
         );
+    }
+}
+
+#[test]
+fn a_policy_that_is_so_keeps_its_limit() {
+    for m in machines() {
+        let job = stack(&m);
+        m.container("cron", 5, "running", "on-failure:3");
+        let job = job.fields("policy", &["cron", "on-failure"]);
+        assert_eq!(m.job(&tag(1, 1), job), JobState::Done);
+        let policy = m.get("containers/cron/policy");
+        assert_eq!(policy, "on-failure:3", "{}", m.shell);
     }
 }
 

@@ -35,6 +35,7 @@ case "$*" in
         *'"labels":'*) sed "s|@IMAGE@|$(cat "$C/image")|g; s|@STATUS@|$(cat "$C/status")|g" "$C/look" ;;
         *'{{.RestartCount}}') printf '/%s %s %s %s %s 0\n' "${C##*/}" "$(cat "$C/status")" "$(cat "$C/health" 2>/dev/null || echo none)" "$(cat "$C/id")" "$(cat "$C/started" 2>/dev/null || echo 1)" ;;
         *MaximumRetryCount*) cat "$C/policy" ;;
+        *'RestartPolicy.Name}}') sed 's/:.*//' "$C/policy" ;;
         *working_dir*) printf '/%s %s %s %s\n' "${C##*/}" "$(cat "$C/image")" "$(cat "$C/status")" "$(cat "$C/dir" 2>/dev/null)" ;;
         *) echo "the stub does not know this form: $form" >&2; exit 64 ;;
       esac

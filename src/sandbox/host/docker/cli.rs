@@ -172,14 +172,30 @@ fn inspect_containers(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
     }
     // Without a template, a health that is not there is left out.
     if format.is_none() {
-        for document in &mut documents {
-            let state = document.get_mut("State").and_then(Value::as_object_mut);
-            if let Some(state) = state.filter(|s| s["Health"].is_null()) {
-                state.remove("Health");
-            }
-        }
+        documents.iter_mut().for_each(without_health);
     }
     inspected(format, documents, &missing)
+}
+
+fn without_health(document: &mut Value) {
+    let state = document.get_mut("State").and_then(Value::as_object_mut);
+    if let Some(state) = state.filter(|s| s["Health"].is_null()) {
+        state.remove("Health");
+    }
+}
+
+/// A template sees Go's structure first, in which the id is `.ID` and every field is there. What fails on it sees the
+/// JSON document, in which it is `.Id` and a health that is not there is missing, even in a condition. (Seen.)
+fn rendered(format: &str, document: &Value) -> Result<String, String> {
+    let mut structure = document.clone();
+    if let Some(id) = structure.as_object_mut().and_then(|s| s.remove("Id")) {
+        structure["ID"] = id;
+    }
+    render(format, &structure).or_else(|_| {
+        let mut document = document.clone();
+        without_health(&mut document);
+        render(format, &document)
+    })
 }
 
 fn inspect_images(at: &HostContext<'_>, argv: &[&str]) -> Answer {
@@ -203,7 +219,7 @@ fn inspected(format: Option<&str>, documents: Vec<Value>, missing: &[String]) ->
     match format {
         Some(format) => {
             for document in &documents {
-                match render(format, document) {
+                match rendered(format, document) {
                     Ok(text) => answer.stdout += &(text + "\n"),
                     Err(why) => {
                         answer.stderr += &format!("Template parsing error: {why}\n");
@@ -448,4 +464,24 @@ fn logs(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
             .map(|l| format!("{l}\n"))
             .collect::<String>(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_sees_the_structure_first_and_then_the_document() {
+        let health = "{{if .State.Health}}a{{else}}b{{end}}";
+        let document = json!({"Id": "x", "State": {"Health": null}});
+        for (format, expected) in [
+            ("{{.ID}}".to_owned(), Some("x")),
+            ("{{.Id}}".to_owned(), Some("x")),
+            (format!("{{{{.ID}}}} {health}"), Some("x b")),
+            (format!("{{{{.Id}}}} {health}"), None),
+        ] {
+            let said = rendered(&format, &document);
+            assert_eq!(said.ok().as_deref(), expected, "{format}");
+        }
+    }
 }
