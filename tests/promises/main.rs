@@ -7,6 +7,7 @@ mod check;
 mod credentials;
 mod deadlines;
 mod drift;
+mod engine;
 mod faults;
 mod host_alone;
 mod killed;

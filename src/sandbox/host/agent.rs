@@ -5,6 +5,7 @@
 //! is a SIGKILL to the process group (137); a child in the background that holds standard output keeps the
 //! invocation open; what left the group lives on until the power goes off.
 
+mod machine;
 mod run;
 mod shims;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use shims::shim;
 use super::files::Folder;
 use super::state::HostContext;
 use super::timer::Tick;
+use machine::Machine;
 use run::{End, Room};
 
 /// How often the agent comes for work while there is some, and when there was none for a while.
@@ -249,6 +251,10 @@ async fn serve<S: HostStore>(store: &S, settings: &AgentSettings, root: &Path) -
     let instance = settings.instance.as_str();
     let mut room: Option<Room> = None;
     let (mut busy, mut last_command) = (Instant::now(), Instant::now());
+    let elsewhere = store.on_host(instance, |at| at.host.elsewhere.clone())?;
+    if !elsewhere.is_empty() && glance(store, instance, root)?.is_none() {
+        Machine::off(&elsewhere).await?;
+    }
     loop {
         // A sandbox that was deleted is not made anew by looking into it.
         if !lock_file(&settings.dir, instance).exists() {
@@ -293,6 +299,10 @@ async fn serve<S: HostStore>(store: &S, settings: &AgentSettings, root: &Path) -
                 continue;
             }
         }
+        // A machine of its own boots with the power, and not with the first command.
+        if let (Some((boot, _)), None, false) = (&boot, &room, elsewhere.is_empty()) {
+            room = Some(Room::open(store, settings, root, boot.clone()).await?);
+        }
         let command = match &boot {
             Some(_) => store.next_command(instance)?,
             None => None,
@@ -321,7 +331,7 @@ async fn serve<S: HostStore>(store: &S, settings: &AgentSettings, root: &Path) -
             busy = Instant::now();
         } else if busy.elapsed() >= settings.idle && !(lingers && due_soon(store, instance)?) {
             if let Some(room) = room.take() {
-                room.end().await?;
+                room.leave().await?;
             }
             return Ok(true);
         }

@@ -17,7 +17,8 @@ pub(super) const INSIDE_PATH: &str =
     "/.geusemaker/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Where the programs that make the walls are.
-const OUTSIDE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const OUTSIDE_PATH: &str =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// SIGKILL to a process, or with a `-` before it to a group.
 pub(super) fn kill(whom: &str) {

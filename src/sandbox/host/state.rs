@@ -44,6 +44,9 @@ pub struct HostState {
     pub memory: MemoryRecord,
     /// Its timer; the rest of its systemd is not there.
     pub timer: RestoreTimer,
+    /// A program with its first arguments that switches a real machine on and off, on which all runs instead: a setting
+    /// of tests, empty in every sandbox (docs/engine.md).
+    pub elsewhere: Vec<String>,
     /// A boot at this moment, whose mount was not decided yet.
     pub(super) undecided_boot: Option<Timestamp>,
 }
@@ -66,6 +69,7 @@ impl Default for HostState {
             engine: Engine::default(),
             memory: MemoryRecord::default(),
             timer: RestoreTimer::default(),
+            elsewhere: Vec::new(),
             undecided_boot: None,
         }
     }

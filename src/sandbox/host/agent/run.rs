@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
+use super::machine::Machine;
 use super::{AgentCommand, AgentSettings, HostStore, shims};
 use crate::sandbox::host::confine::{Confinement, INSIDE_PATH, kill};
 use crate::sandbox::host::files::{Folder, HostFiles};
@@ -26,6 +27,8 @@ pub(super) struct Room {
     pub(super) boot_id: String,
     root: PathBuf,
     walls: Result<Confinement, String>,
+    /// All runs there instead, and nothing of the sandbox's own is used.
+    machine: Option<Machine>,
     ticking: Option<Ticking>,
 }
 
@@ -68,13 +71,23 @@ impl Room {
         root: &Path,
         boot_id: String,
     ) -> io::Result<Self> {
-        let (machine, file_system) = store.on_host(&settings.instance, |at| {
+        let (machine, file_system, elsewhere) = store.on_host(&settings.instance, |at| {
             let efs = at.host.efs.as_ref();
             (
                 at.host.machine.clone(),
                 efs.map(|efs| efs.file_system.clone()),
+                at.host.elsewhere.clone(),
             )
         })?;
+        if !elsewhere.is_empty() {
+            return Ok(Self {
+                machine: Some(Machine::boot(&elsewhere, &boot_id).await?),
+                boot_id,
+                root: root.to_path_buf(),
+                walls: Err("it is a machine of its own".to_owned()),
+                ticking: None,
+            });
+        }
         let walls = if settings.confine {
             let file_system = file_system.unwrap_or_default();
             Confinement::start(root, &settings.program, &settings.dir, &file_system)
@@ -99,6 +112,7 @@ impl Room {
             boot_id,
             root: root.to_path_buf(),
             walls,
+            machine: None,
             ticking: None,
         };
         if room.walls.is_err() {
@@ -126,6 +140,7 @@ impl Room {
     /// Whether a process lives on this host.
     pub(super) fn lives(&self) -> bool {
         self.ticking.is_some()
+            || self.machine.is_some()
             || match &self.walls {
                 Ok(walls) => walls.living() > 0,
                 Err(_) => !self.strays(true).is_empty(),
@@ -134,12 +149,23 @@ impl Room {
 
     /// The power goes off.
     pub(super) async fn end(self) -> io::Result<()> {
+        if let Some(machine) = self.machine {
+            return machine.end().await;
+        }
         if self.walls.is_err() {
             self.kill_strays(true);
         }
         match self.walls {
             Ok(walls) => walls.end().await,
             Err(_) => Ok(()),
+        }
+    }
+
+    /// The agent goes. What it made goes with it; a machine of its own stays on.
+    pub(super) async fn leave(self) -> io::Result<()> {
+        match self.machine {
+            Some(_) => Ok(()),
+            None => self.end().await,
         }
     }
 
@@ -165,6 +191,7 @@ impl Room {
         command: &AgentCommand,
     ) -> io::Result<End> {
         if let Err(why) = &self.walls
+            && self.machine.is_none()
             && !(settings.allow)(&command.script)
         {
             return Ok(End::failed(
@@ -327,7 +354,10 @@ impl Room {
 
     /// The process of a script, not started.
     fn script(&self, settings: &AgentSettings, command: &AgentCommand) -> io::Result<Command> {
-        let mut folder = Folder(self.root.clone());
+        let mut folder = Folder(match &self.machine {
+            Some(machine) => machine.root(),
+            None => self.root.clone(),
+        });
         // Where the real agent keeps it.
         let path = format!(
             "/var/lib/amazon/ssm/{}/document/orchestration/{}/awsrunShellScript/0.awsrunShellScript/_script.sh",
@@ -361,13 +391,17 @@ impl Room {
 
     /// A process on the host, not started. Without walls a path of the host is one below its folder.
     fn process(&self, directory: &str, words: &[String]) -> io::Result<Command> {
-        let mut process = match &self.walls {
-            Ok(walls) => {
-                let mut process = walls.command();
+        let inside = match (&self.machine, &self.walls) {
+            (Some(machine), _) => Some(machine.command()),
+            (None, Ok(walls)) => Some(walls.command()),
+            (None, Err(_)) => None,
+        };
+        let mut process = match inside {
+            Some(mut process) => {
                 process.args(["env", "-C", directory]).args(words);
                 process
             }
-            Err(_) => {
+            None => {
                 let folder = Folder(self.root.clone());
                 let outside = |word: &String| self.outside(word);
                 // The shell is the machine's own; a script may be its own program.

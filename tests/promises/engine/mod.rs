@@ -1,0 +1,81 @@
+//! The host scripts and the real binary against a real Docker Engine under a real systemd. See docs/engine.md.
+
+mod images;
+mod mounts;
+mod power;
+mod real;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use real::Real;
+
+/// Names the tests, and runs them where there is an engine.
+macro_rules! suite {
+    ($($name:ident: $test:path,)*) => {
+        const TESTS: &[&str] = &[$(stringify!($name)),*];
+        $(
+            #[test]
+            fn $name() {
+                on_an_engine(stringify!($name), $test);
+            }
+        )*
+    };
+}
+
+suite! {
+    a_bump_replaces_one_container_of_five: images::bump,
+    an_image_that_is_missing_touches_nothing: images::missing,
+    an_image_of_another_architecture_touches_nothing: images::architecture,
+    an_image_that_crashes_at_start_is_taken_back: images::crash,
+    an_image_that_crashes_later_is_taken_back: images::later,
+    an_image_that_is_never_healthy_is_taken_back: images::unhealthy,
+    an_image_that_is_slow_is_waited_for: images::slow,
+    a_crash_without_a_health_check_is_taken_back: images::later_unchecked,
+    a_rollback_brings_the_old_bits_back: images::rollback,
+    type_and_image_change_in_one_real_boot: power::resize,
+    without_capacity_all_is_as_before: power::no_capacity,
+    a_silent_controller_s_bad_image_is_taken_back_by_systemd: power::silent,
+    a_silent_controller_s_good_image_stays: power::silent_and_green,
+    the_armed_restore_survives_a_real_boot: power::silent_over_a_boot,
+    a_mount_that_hangs_is_seen_in_time: mounts::hangs,
+    a_mount_that_is_gone_or_another_is_refused: mounts::gone,
+    docker_waits_for_the_mount_after_check_fix: mounts::order,
+}
+
+/// The folder in which `tests/engine/up` has set up an engine. Without it the suite is left out, and says so once;
+/// with it each test must run.
+fn on_an_engine(name: &str, test: fn(&Real)) {
+    static SAID: Once = Once::new();
+    static RAN: AtomicUsize = AtomicUsize::new(0);
+    // Not by a macro: those are captured, and shown of failed tests only.
+    let say = |text: String| {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    };
+    let Some(folder) = std::env::var_os("GEUSEMAKER_ENGINE").map(PathBuf::from) else {
+        SAID.call_once(|| {
+            say(format!(
+                "left out, for want of a Docker Engine: {} tests of engine::, among them {}. To run them, as root: tests/engine/up /tmp/engine setup && GEUSEMAKER_ENGINE=/tmp/engine cargo test --test promises engine::\n",
+                TESTS.len(),
+                TESTS[0]
+            ));
+        });
+        return;
+    };
+    let ready = folder.join("images.done").exists();
+    assert!(
+        ready,
+        "GEUSEMAKER_ENGINE: nothing is set up in {}",
+        folder.display()
+    );
+    let short: String = name.chars().take(24).collect();
+    test(&Real::new(&folder, &short));
+    let ran = RAN.fetch_add(1, Ordering::SeqCst) + 1;
+    if ran == TESTS.len() {
+        say(format!(
+            "engine: {ran} tests of {ran} ran on a real Docker Engine\n"
+        ));
+    }
+}

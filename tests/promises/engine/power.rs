@@ -1,0 +1,199 @@
+//! The power goes off and on, and controllers die.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Duration;
+
+use geusemaker::sandbox::world::{SEED_INSTANCE, World};
+use jiff::Timestamp;
+
+use super::real::{Real, Seen};
+
+fn boot_id(real: &Real) -> String {
+    real.sh("cat /proc/sys/kernel/random/boot_id")
+}
+
+/// Without what a boot changes.
+fn lasting(all: Vec<Seen>) -> Vec<Seen> {
+    let without = |c: Seen| Seen {
+        started: String::new(),
+        ..c
+    };
+    all.into_iter().map(without).collect()
+}
+
+/// Type and image in one outage: the instance was really off, and all is as it was but for these two.
+pub fn resize(real: &Real) {
+    let (before, boot) = (real.containers(), boot_id(real));
+    real.sh("echo kept >/mnt/efs/n8n/data");
+    let args = [
+        "--instance-type",
+        "t3.large",
+        "--image",
+        "n8n=n8nio/n8n:1.1.0",
+    ];
+    let result = real.update(&args, 0);
+    assert_eq!(result["data"]["verified"]["type"], "t3.large", "{result}");
+    assert_ne!(boot_id(real), boot);
+    let after = real.containers();
+    assert_eq!(real.container("n8n").image, "n8nio/n8n:1.1.0");
+    let (mut was, mut is) = (lasting(before), lasting(after));
+    was.retain(|c| c.name != "n8n");
+    is.retain(|c| c.name != "n8n");
+    assert_eq!(was, is);
+    assert_eq!(real.sh("docker exec n8n cat /data/data"), "kept\n");
+    assert_eq!(real.sh("ls /var/lib/geusemaker/policies"), "");
+}
+
+/// No capacity for the new type: the old one again, and everything up as before.
+pub fn no_capacity(real: &Real) {
+    let (before, file) = (real.containers(), real.compose());
+    let fault = "ec2:StartInstances@t3.large=InsufficientInstanceCapacity";
+    real.sandbox
+        .run(&["sandbox", "fault", "add", fault])
+        .ended(0);
+    let args = [
+        "--instance-type",
+        "t3.large",
+        "--image",
+        "n8n=n8nio/n8n:1.1.0",
+    ];
+    let result = real.update(&args, 4);
+    assert_eq!(result["outcome"], "rolled_back", "{result}");
+    assert_eq!(lasting(real.containers()), lasting(before));
+    assert_eq!(real.compose(), file);
+}
+
+/// Starts an update of n8n to this image and kills it in the middle of its gate.
+fn killed_in_the_gate(real: &Real, image: &str) {
+    let image = format!("n8n=n8nio/n8n:{image}");
+    let words = [
+        "update",
+        "my-dev-stack",
+        "--force",
+        "--image",
+        &image,
+        "--stable-for",
+        "5s",
+    ];
+    let mut child = real
+        .sandbox
+        .command(&words)
+        .args(["--progress", "json"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let in_the_gate =
+        |line: &String| line.contains("step_started") && line.contains("verify_health");
+    let seen = lines.map_while(Result::ok).any(|line| in_the_gate(&line));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(seen, "it ended before its gate");
+}
+
+/// Waits until the host has judged by itself; what it says then.
+fn judged(real: &Real) -> String {
+    for _ in 0..600 {
+        let state = real.sh("cat /var/lib/geusemaker/restore/state");
+        if !state.starts_with("armed") && !state.starts_with("restoring") {
+            return state;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!(
+        "{}\n{}\n{}",
+        real.sh("cat /var/lib/geusemaker/restore/state"),
+        real.sh("systemctl status geusemaker-restore.timer geusemaker-restore.service || :"),
+        real.sh("journalctl --no-pager -u geusemaker-restore.service | tail -n 20")
+    );
+}
+
+fn patience(real: &Real, how_long: &str) {
+    let setting = format!("restore={how_long}");
+    real.sandbox
+        .run(&["sandbox", "latency", "set", &setting])
+        .ended(0);
+}
+
+fn old_again(real: &Real, before: &[Seen], file: &str) {
+    let n8n = real.container("n8n");
+    let was = before.iter().find(|c| c.name == "n8n").unwrap();
+    assert_eq!((&n8n.image, &n8n.image_id), (&was.image, &was.image_id));
+    assert_eq!(n8n.state, "running/healthy");
+    assert_eq!(real.compose(), file);
+}
+
+/// The controller is killed while a bad image runs: systemd's timer brings the old stack back, and `resume` finds
+/// it done.
+pub fn silent(real: &Real) {
+    let (before, file) = (real.containers(), real.compose());
+    patience(real, "4s");
+    killed_in_the_gate(real, "1.2.0-unhealthy");
+    let state = judged(real);
+    assert!(
+        state.starts_with("restored ") && state.ends_with(" host\n"),
+        "{state}"
+    );
+    wait_green(real);
+    old_again(real, &before, &file);
+    let timers = real.sh("systemctl is-active geusemaker-restore.timer || :");
+    assert_eq!(timers, "inactive\n");
+    let result = real.sandbox.json(&["resume", "my-dev-stack", "--force"], 4);
+    assert_eq!(result["outcome"], "rolled_back", "{result}");
+    old_again(real, &before, &file);
+}
+
+/// The same with a good image: it stays.
+pub fn silent_and_green(real: &Real) {
+    patience(real, "4s");
+    killed_in_the_gate(real, "1.1.0");
+    let state = judged(real);
+    assert!(
+        state.starts_with("committed ") && state.ends_with(" host\n"),
+        "{state}"
+    );
+    assert_eq!(real.container("n8n").image, "n8nio/n8n:1.1.0");
+    let result = real.sandbox.json(&["resume", "my-dev-stack", "--force"], 0);
+    assert_eq!(result["outcome"], "updated", "{result}");
+}
+
+/// The plug is pulled in between, and the instance started again by somebody.
+pub fn silent_over_a_boot(real: &Real) {
+    let (before, file, boot) = (real.containers(), real.compose(), boot_id(real));
+    patience(real, "6s");
+    killed_in_the_gate(real, "1.2.0-unhealthy");
+    let place = real.place();
+    let stop = |world: &mut World, now: Timestamp| world.stop(SEED_INSTANCE, false, now).is_ok();
+    assert!(place.with(stop).unwrap());
+    let start = |world: &mut World, now: Timestamp| world.start(SEED_INSTANCE, now).is_ok();
+    while !place.with(start).unwrap() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let another = |now: Option<String>| now.is_some_and(|now| now != boot);
+    for _ in 0..300 {
+        if another(real.try_sh("cat /proc/sys/kernel/random/boot_id")) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_ne!(boot_id(real), boot);
+    let state = judged(real);
+    assert!(
+        state.starts_with("restored ") && state.ends_with(" host\n"),
+        "{state}"
+    );
+    wait_green(real);
+    old_again(real, &before, &file);
+    real.sandbox.json(&["resume", "my-dev-stack", "--force"], 4);
+}
+
+fn wait_green(real: &Real) {
+    for _ in 0..200 {
+        if real.container("n8n").state == "running/healthy" {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}

@@ -1,0 +1,182 @@
+//! A sandbox whose instance is a real one: EC2 and Systems Manager are the sandbox's, the host is not.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use geusemaker::sandbox::place::Place;
+use geusemaker::sandbox::world::SEED_INSTANCE;
+use serde_json::Value;
+
+use crate::support::Sandbox;
+
+/// The compose file on the instance.
+pub const FILE: &str = "/opt/geusemaker/runtime/docker-compose.yml";
+const STACK: &str = include_str!("stack.yml");
+const SEED: &str = include_str!("seed.sh");
+const UP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engine/up");
+
+/// The instance of one test. It ends with the test.
+pub struct Real {
+    pub sandbox: Sandbox,
+    host: PathBuf,
+}
+
+/// A container, as far as a test compares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub name: String,
+    pub id: String,
+    pub started: String,
+    pub image: String,
+    pub image_id: String,
+    pub state: String,
+    pub policy: String,
+}
+
+impl Real {
+    /// With five services that are up and green, known to the sandbox as `my-dev-stack`.
+    pub fn new(engine: &Path, name: &str) -> Self {
+        let real = Self::bare(engine, name);
+        real.write(FILE, STACK);
+        real.write(
+            "/opt/geusemaker/runtime/runtime.env",
+            "POSTGRES_PASSWORD=s3cret\n",
+        );
+        real.sh(SEED);
+        real.place()
+            .with(|world, _| {
+                let host = world.hosts.get_mut(SEED_INSTANCE).unwrap();
+                host.elsewhere = vec![UP.to_owned(), real.host.to_string_lossy().into_owned()];
+            })
+            .unwrap();
+        real
+    }
+
+    /// Only booted.
+    fn bare(engine: &Path, name: &str) -> Self {
+        let host = engine
+            .join("hosts")
+            .join(format!("{name}-{}", std::process::id()));
+        let real = Self {
+            sandbox: Sandbox::new(),
+            host,
+        };
+        let boot = real
+            .place()
+            .with(|world, _| world.hosts[SEED_INSTANCE].boot_id.clone());
+        real.up(&["boot", &boot.unwrap()]);
+        real
+    }
+
+    /// The sandbox on disk.
+    pub fn place(&self) -> Place {
+        Place::open(&self.sandbox.path().join("sandbox")).unwrap()
+    }
+
+    /// The script, with one of its verbs for this instance.
+    fn script(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(UP);
+        command.arg(&self.host).args(words).stdin(Stdio::null());
+        command
+    }
+
+    /// The same, to its end.
+    #[track_caller]
+    pub fn up(&self, words: &[&str]) -> String {
+        done(self.script(words).output().unwrap(), &words.join(" "))
+    }
+
+    /// Runs a shell script on the instance; its standard output.
+    #[track_caller]
+    pub fn sh(&self, script: &str) -> String {
+        self.up(&["run", "/bin/sh", "-c", script])
+    }
+
+    /// The same while it may go off or not be there yet.
+    pub fn try_sh(&self, script: &str) -> Option<String> {
+        let output = self
+            .script(&["run", "/bin/sh", "-c", script])
+            .output()
+            .ok()?;
+        let done = output.status.success();
+        done.then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Writes a file on the instance.
+    pub fn write(&self, path: &str, text: &str) {
+        let script = "mkdir -p \"${1%/*}\" && printf %s \"$2\" >\"$1\"";
+        self.up(&["run", "/bin/sh", "-c", script, "write", path, text]);
+    }
+
+    /// The compose file, byte for byte.
+    pub fn compose(&self) -> String {
+        self.sh(&format!("cat {FILE}"))
+    }
+
+    /// All containers, by name.
+    pub fn containers(&self) -> Vec<Seen> {
+        let format = "{{.Name}} {{.ID}} {{.State.StartedAt}} {{.Config.Image}} {{.Image}} {{.State.Status}}{{if .State.Health}}/{{.State.Health.Status}}{{end}} {{.HostConfig.RestartPolicy.Name}}:{{.HostConfig.RestartPolicy.MaximumRetryCount}}";
+        let text = self.sh(&format!(
+            "docker ps -aq --no-trunc | xargs -r docker inspect --format '{format}' | sort"
+        ));
+        let read = |line: &str| {
+            let words: Vec<&str> = line.split(' ').collect();
+            let [name, id, started, image, image_id, state, policy] = words[..] else {
+                panic!("{line}");
+            };
+            let own = |text: &str| text.trim_start_matches('/').to_owned();
+            Seen {
+                name: own(name),
+                id: own(id),
+                started: own(started),
+                image: own(image),
+                image_id: own(image_id),
+                state: own(state),
+                policy: own(policy),
+            }
+        };
+        text.lines().map(read).collect()
+    }
+
+    /// One of them.
+    pub fn container(&self, name: &str) -> Seen {
+        let all = self.containers();
+        let one = all.iter().find(|c| c.name == name);
+        one.unwrap_or_else(|| panic!("no {name} in {all:?}"))
+            .clone()
+    }
+
+    /// An update with `-o json`, which is to end with this code.
+    #[track_caller]
+    pub fn update(&self, args: &[&str], code: i32) -> Value {
+        let words = [
+            "update",
+            "my-dev-stack",
+            "--force",
+            "--health-timeout",
+            "20s",
+        ];
+        let words: Vec<&str> = words.iter().chain(args).copied().collect();
+        self.sandbox.json(&words, code)
+    }
+}
+
+impl Drop for Real {
+    fn drop(&mut self) {
+        if std::env::var_os("GEUSEMAKER_ENGINE_KEEP").is_none() || !std::thread::panicking() {
+            let _ = self.script(&["remove"]).status();
+        }
+    }
+}
+
+#[track_caller]
+fn done(output: Output, what: &str) -> String {
+    assert!(
+        output.status.success(),
+        "{what}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
