@@ -16,7 +16,8 @@
 //!
 //! [`Host`] is the port; [`channel`] speaks it over Run Command. Scripts are POSIX sh, constant, and
 //! take their input as lines of `key base64`. A text that is too long for one command goes ahead in parts
-//! (`scripts/put.sh`).
+//! (`scripts/put.sh`). So does the program of detached jobs ([`scripts::program`]), once: it lies under `lib/` by the
+//! name of its checksum, and start and arm only name it.
 
 pub mod channel;
 mod envelope;

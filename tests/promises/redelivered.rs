@@ -77,7 +77,7 @@ fn jobs(sandbox: &Sandbox) -> Vec<bool> {
             let request = fs_err::read_to_string(record.join("request")).unwrap_or_default();
             applies |= format!("\n{request}").contains(APPLY);
             // The record of the arm is no job.
-            if record.join("run.sh").exists() {
+            if record.join("tag").exists() {
                 jobs.push(record.join("status").exists());
             }
         }

@@ -62,7 +62,47 @@ impl RunCommandHost {
             }
         }
     }
+
+    /// Puts a text on the host, part by part.
+    async fn put(&self, on: &InstanceId, tag: &Tag, parts: Vec<Input>) -> Result<(), HostError> {
+        let last = parts.len();
+        for (part, input) in parts.into_iter().enumerate() {
+            let document = self.document(on, Verb::Put, Some(tag), input, 0).await?;
+            if parse_put(tag.fence, &document)? {
+                break;
+            }
+            if part + 1 == last {
+                return Err(HostError::Garbled {
+                    verb: Verb::Put.name(),
+                    expected: "done after the last part".into(),
+                    found: "part".into(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks what needs our program on the host; one that does not have it is given it, and asked again.
+    async fn with_program<T>(
+        &self,
+        on: &InstanceId,
+        verb: Verb,
+        tag: &Tag,
+        input: Input,
+        parse: impl Fn(&str) -> Result<T, HostError> + Send + Sync,
+    ) -> Result<T, HostError> {
+        let document = self.document(on, verb, Some(tag), input.clone(), 0).await?;
+        match parse(&document) {
+            Err(HostError::Script { code, .. }) if code == NO_PROGRAM => {}
+            answer => return answer,
+        }
+        self.put(on, tag, request::program(tag)).await?;
+        parse(&self.document(on, verb, Some(tag), input, 0).await?)
+    }
 }
+
+/// A host without the program of jobs says so: a new one, a folder that was wiped, a newer program.
+const NO_PROGRAM: &str = "no_program";
 
 #[async_trait]
 impl Host for RunCommandHost {
@@ -98,24 +138,10 @@ impl Host for RunCommandHost {
 
     async fn start(&self, on: &InstanceId, tag: &Tag, job: &Job) -> Result<JobState, HostError> {
         let request = request::start(tag, job)?;
-        let parts = request.parts.len();
-        for (part, input) in request.parts.into_iter().enumerate() {
-            let document = self.document(on, Verb::Put, Some(tag), input, 0).await?;
-            if parse_put(tag.fence, &document)? {
-                break;
-            }
-            if part + 1 == parts {
-                return Err(HostError::Garbled {
-                    verb: Verb::Put.name(),
-                    expected: "done after the last part".into(),
-                    found: "part".into(),
-                });
-            }
-        }
-        let document = self
-            .document(on, Verb::Start, Some(tag), request.start, 0)
-            .await?;
-        parse_job(Verb::Start, tag.fence, &document)
+        self.put(on, tag, request.parts).await?;
+        let parse = |document: &str| parse_job(Verb::Start, tag.fence, document);
+        self.with_program(on, Verb::Start, tag, request.start, parse)
+            .await
     }
 
     async fn poll(&self, on: &InstanceId, tag: &Tag) -> Result<JobState, HostError> {
@@ -131,8 +157,8 @@ impl Host for RunCommandHost {
         ask: &ArmRequest,
     ) -> Result<RestoreState, HostError> {
         let input = request::arm(tag, ask)?;
-        let document = self.document(on, Verb::Arm, Some(tag), input, 0).await?;
-        parse_restore(Verb::Arm, tag.fence, &document)
+        let parse = |document: &str| parse_restore(Verb::Arm, tag.fence, document);
+        self.with_program(on, Verb::Arm, tag, input, parse).await
     }
 
     async fn commit(&self, on: &InstanceId, tag: &Tag) -> Result<RestoreState, HostError> {

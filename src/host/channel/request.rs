@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::host::scripts::Verb;
+use crate::host::scripts::{self, Verb, program_sha256};
 use crate::host::{
     ApplyJob, ArmRequest, FileText, HostError, Input, Job, LookRequest, MountRequest, OrderRequest,
     Tag, sha256_hex,
@@ -199,18 +199,26 @@ fn put(tag: &Tag, job: &ApplyJob) -> Result<Vec<Input>, HostError> {
             ),
         ));
     }
+    Ok(parts(&tag_lines(tag), &job.to_sha256, bytes))
+}
+
+/// The program of jobs, for a host that does not have it.
+pub(super) fn program(tag: &Tag) -> Vec<Input> {
+    let input = tag_lines(tag).text("program", "yes");
+    parts(&input, program_sha256(), scripts::program().as_bytes())
+}
+
+fn parts(input: &Input, sha256: &str, bytes: &[u8]) -> Vec<Input> {
     let parts = bytes.chunks(PART).collect::<Vec<_>>();
-    Ok(parts
-        .iter()
-        .enumerate()
-        .map(|(at, part)| {
-            tag_lines(tag)
-                .text("sha256", &job.to_sha256)
-                .text("part", &(at + 1).to_string())
-                .text("parts", &parts.len().to_string())
-                .coded("data", &STANDARD.encode(part))
-        })
-        .collect())
+    let part = |(at, part): (usize, &&[u8])| {
+        input
+            .clone()
+            .text("sha256", sha256)
+            .text("part", &(at + 1).to_string())
+            .text("parts", &parts.len().to_string())
+            .coded("data", &STANDARD.encode(part))
+    };
+    parts.iter().enumerate().map(part).collect()
 }
 
 fn mount_point(verb: Verb, point: &str) -> Result<&str, HostError> {

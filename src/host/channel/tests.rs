@@ -10,6 +10,7 @@ use super::*;
 use crate::cloud::{
     AgentPing, CloudError, CloudErrorKind, CommandId, CommandRequest, CommandResult, CommandStatus,
 };
+use crate::host::scripts::{program, program_sha256};
 use crate::host::tests::machine::{Machine, image_id, shells, tag};
 use crate::host::{ApplyJob, ApplyService, FileText, QuiesceContainer, sha256_hex};
 use crate::model::{ImageRef, Secret, ServiceName, Sha256Id, Timestamp};
@@ -462,8 +463,11 @@ async fn a_long_compose_file_is_sent_in_parts_and_a_longer_one_refused() {
     assert_eq!(b.end(&tag(1, 1)).await, JobState::Done);
     assert_eq!(b.agent.machine.read("srv/compose.yml"), new);
     let sent = b.agent.seen.lock().unwrap().sent.clone();
-    let puts = sent.iter().filter(|c| c.comment.contains(" put ")).count();
-    assert_eq!(puts, 6);
+    let ours = Input::new().text("program", "yes");
+    let puts = |c: &&CommandRequest| {
+        c.comment.contains(" put ") && !c.script.contains(&format!("\n{}", ours.lines()))
+    };
+    assert_eq!(sent.iter().filter(puts).count(), 6);
     let longest = sent
         .iter()
         .map(|c| serde_json::to_string(&c.script).unwrap().len())
@@ -478,6 +482,61 @@ async fn a_long_compose_file_is_sent_in_parts_and_a_longer_one_refused() {
     assert!(
         error.to_string().contains("1048577 bytes, at most 1048576"),
         "{error}"
+    );
+}
+
+/// The program that jobs and armed restores run goes to the host once, and again where it is not what it was.
+#[tokio::test]
+async fn the_program_of_jobs_is_put_on_a_host_that_does_not_have_it() {
+    let b = bench([]);
+    b.agent.machine.systemd();
+    let file = format!("var/lib/geusemaker/lib/{}", program_sha256());
+    let pull = Job::Pull {
+        reference: "a:1".parse().unwrap(),
+    };
+    let sent = || {
+        let sent = std::mem::take(&mut b.agent.seen.lock().unwrap().sent);
+        let verb = |c: &CommandRequest| c.comment.split(' ').nth(1).unwrap().to_owned();
+        let mut verbs: Vec<_> = sent.iter().map(verb).collect();
+        verbs.dedup();
+        verbs
+    };
+    // A host that is new.
+    b.host.start(&b.on, &tag(1, 1), &pull).await.unwrap();
+    assert_eq!(sent(), ["start", "put", "start"]);
+    assert_eq!(b.agent.machine.read(&file), program());
+    assert_eq!(b.end(&tag(1, 1)).await, JobState::Done);
+    sent();
+    b.host.start(&b.on, &tag(1, 2), &pull).await.unwrap();
+    assert_eq!(sent(), ["start"], "once");
+    // One whose file is damaged, then one whose folder was wiped.
+    b.agent.machine.put(&file, "touch x\n");
+    let arm = ArmRequest {
+        restore: ApplyJob {
+            text: FileText::Keep,
+            ..apply("a", "a")
+        },
+        green: vec![],
+        grace_s: 600,
+        stable_s: 1,
+    };
+    b.host.arm(&b.on, &tag(1, 3), &arm).await.unwrap();
+    assert_eq!(sent(), ["arm", "put", "arm"]);
+    assert_eq!(b.agent.machine.read(&file), program());
+    let lib = b.agent.machine.root().join("var/lib/geusemaker/lib");
+    fs_err::remove_dir_all(&lib).unwrap();
+    // The armed restore has its own.
+    let (said, code) = b.agent.machine.tick();
+    assert_eq!((said.as_str(), code), ("", 0));
+    b.host.start(&b.on, &tag(1, 4), &pull).await.unwrap();
+    assert_eq!(sent(), ["start", "put", "start"]);
+    let mode = |path| {
+        use std::os::unix::fs::PermissionsExt;
+        fs_err::metadata(path).unwrap().permissions().mode() & 0o777
+    };
+    assert_eq!(
+        (mode(lib), mode(b.agent.machine.root().join(&file))),
+        (0o700, 0o600)
     );
 }
 

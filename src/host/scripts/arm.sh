@@ -1,9 +1,6 @@
 # arm: tells the host what to go back to by itself, and by when.
-write_program() {
-  cat <<'GEUSEMAKER_JOB'
-@JOB@
-GEUSEMAKER_JOB
-}
+# A copy of its own: an arm lives on whatever becomes of the program's folder.
+write_program() { cat "$S/lib/$PROGRAM"; }
 
 write_service() {
   cat <<EOF
@@ -82,6 +79,7 @@ main() {
     reply_restore
   fi
   if [ "$R_STATE" = restoring ]; then fail busy "the host is going back from operation $R_OP"; fi
+  need_program
   { mkdir -p "$D" "$Q" && place "$D/request" 600 write_request && place "$Q/restore.sh" 600 write_program; } 2>/dev/null ||
     fail no_state "cannot write $D and $Q"
   install_units

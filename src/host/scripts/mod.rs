@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use super::input::{Input, is_data_line};
+use crate::model::sha256_hex;
 
 const PRELUDE: &str = include_str!("prelude.sh");
 const REPLY: &str = include_str!("reply.sh");
@@ -11,8 +12,8 @@ const TAG: &str = include_str!("tag.sh");
 const DOCKER: &str = include_str!("docker.sh");
 const FACTS: &str = include_str!("facts.sh");
 const RESTORE: &str = include_str!("restore.sh");
-/// What runs detached.
-const JOB: [&str; 8] = [
+/// What runs detached, and what the timer of an armed restore runs (the tick).
+const JOB: [&str; 10] = [
     PRELUDE,
     RESTORE,
     DOCKER,
@@ -21,10 +22,21 @@ const JOB: [&str; 8] = [
     include_str!("job_quiesce.sh"),
     include_str!("job_restore.sh"),
     include_str!("job_apply.sh"),
+    include_str!("job_tick.sh"),
+    include_str!("job_main.sh"),
 ];
-const MAIN: &str = include_str!("job_main.sh");
-/// What the timer of an armed restore runs, before the main part of a job.
-const TICK: &str = include_str!("job_tick.sh");
+
+/// The program that lies on a host as a file of its own: [`Verb::Start`] and [`Verb::Arm`] only name it.
+pub fn program() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| lean(&JOB.concat()));
+    &TEXT
+}
+
+/// Its SHA-256 (hex), which is its name on the host.
+pub fn program_sha256() -> &'static str {
+    static SHA: LazyLock<String> = LazyLock::new(|| sha256_hex(program().as_bytes()));
+    &SHA
+}
 
 /// The line that ends the input.
 const END: &str = "GEUSEMAKER_INPUT";
@@ -84,24 +96,14 @@ impl Verb {
     }
 
     fn text(self, edit: fn(&str) -> String) -> String {
-        let with_job = |script: &str, tick: &str| {
-            let job = [&JOB.concat(), tick, MAIN].concat();
-            script.replace("@JOB@\n", &edit(&job))
-        };
-        let whole;
+        let program = include_str!("program.sh").replace("@PROGRAM@", program_sha256());
         let parts: &[&str] = match self {
             Verb::Look => &[TAG, DOCKER, FACTS, include_str!("look.sh")],
             Verb::Mount => &[TAG, RECORD, DOCKER, FACTS, include_str!("mount.sh")],
-            Verb::Start => {
-                whole = with_job(include_str!("start.sh"), "");
-                &[TAG, RECORD, &whole]
-            }
+            Verb::Start => &[TAG, RECORD, &program, include_str!("start.sh")],
             Verb::Poll => &[TAG, RECORD, include_str!("poll.sh")],
             Verb::Put => &[TAG, RECORD, include_str!("put.sh")],
-            Verb::Arm => {
-                whole = with_job(include_str!("arm.sh"), TICK);
-                &[TAG, RECORD, &whole]
-            }
+            Verb::Arm => &[TAG, RECORD, &program, include_str!("arm.sh")],
             Verb::Commit => &[TAG, RECORD, include_str!("commit.sh")],
             Verb::Order => &[TAG, RECORD, FACTS, include_str!("order.sh")],
         };
@@ -132,7 +134,7 @@ pub fn is_ours(script: &str) -> bool {
 
 /// Whether this text is the program that the timer of an armed restore runs on a host.
 pub fn is_our_program(text: &str) -> bool {
-    text.trim_end() == lean(&[&JOB.concat(), TICK, MAIN].concat()).trim_end()
+    text.trim_end() == program().trim_end()
 }
 
 /// Without comments, empty lines and indentation: Run Command takes 64 KB, script and input together.
@@ -184,9 +186,7 @@ mod tests {
 
     #[test]
     fn the_program_of_a_host_is_known_by_its_text() {
-        let arm = Verb::Arm.script();
-        let (_, rest) = arm.split_once("cat <<'GEUSEMAKER_JOB'\n").unwrap();
-        let (program, _) = rest.split_once("GEUSEMAKER_JOB\n").unwrap();
+        let program = program();
         assert!(is_our_program(program));
         assert!(!is_our_program(&format!("{program}touch x\n")));
         assert!(!is_our_program(""));
@@ -196,15 +196,16 @@ mod tests {
     fn every_script_leaves_room_for_its_input() {
         for verb in Verb::ALL {
             let length = verb.script().len();
-            assert!(length < 30_000, "{verb:?} has {length} characters");
+            assert!(length < 15_000, "{verb:?} has {length} characters");
         }
     }
 
     #[test]
-    fn no_script_has_a_here_document_line_of_its_own_in_the_job() {
-        for text in [Verb::Start.script(), Verb::Arm.script()] {
-            assert_eq!(text.matches("\nGEUSEMAKER_JOB\n").count(), 1);
-            assert!(!text.contains("@JOB@"));
+    fn what_names_the_program_names_this_one() {
+        for verb in Verb::ALL {
+            let names = format!("\nPROGRAM={}\n", program_sha256());
+            let does = matches!(verb, Verb::Start | Verb::Arm);
+            assert_eq!(verb.script().contains(&names), does, "{verb:?}");
         }
     }
 
@@ -233,9 +234,6 @@ mod tests {
             let (name, full) = (verb.name(), verb.text(str::to_owned) + END + "\n");
             assert_eq!(shellcheck(&full).unwrap(), "", "{name}");
         }
-        for tick in ["", TICK] {
-            let job = [&JOB.concat(), tick, MAIN].concat();
-            assert_eq!(shellcheck(&job).unwrap(), "", "job");
-        }
+        assert_eq!(shellcheck(&JOB.concat()).unwrap(), "", "program");
     }
 }

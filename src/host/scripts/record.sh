@@ -8,7 +8,7 @@ check_tag() {
 # admit: under the lock from here on. Refuses a lower pair, records a higher one; an equal one may go on. It is also a
 # word of the controller: an armed restore waits anew.
 admit() {
-  mkdir -p "$S/ops" "$S/files" "$S/policies" || fail no_state "cannot make $S"
+  mkdir -p "$S/ops" "$S/files" "$S/policies" "$S/lib" || fail no_state "cannot make $S"
   chmod 700 "$S"
   take 9 "$S/lock" 5000 || fail busy "another script of ours has held $S/lock for 5 s"
   read_fence || fail bad_state "$S/fence: expected two numbers, found '$F_SEEN $S_SEEN'"

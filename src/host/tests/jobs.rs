@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::machine::{Machine, machines, tag, tag_lines};
-use crate::host::scripts::Verb;
+use crate::host::scripts::{Verb, program, program_sha256};
 use crate::host::{HostError, Input, JobState, parse_put, sha256_hex};
 
 fn pull(reference: &str) -> Input {
@@ -378,6 +378,44 @@ fn a_long_text_goes_ahead_in_parts() {
                 .count(),
             1
         );
+    }
+}
+
+/// A job names the program by its checksum: without it, or with another text in its place, nothing begins.
+#[test]
+fn a_job_begins_only_with_the_program_that_it_names() {
+    for m in machines() {
+        let file = format!("var/lib/geusemaker/lib/{}", program_sha256());
+        let start = || m.ask_once(Verb::Start, &tag_lines(&tag(1, 1)).and(&pull("a:1")));
+        let wants = || start().unwrap().contains("\"no_program\"");
+        assert!(wants(), "{}: a new host", m.shell);
+        m.put(&file, "touch x\n");
+        assert!(wants(), "{}: another text", m.shell);
+        assert!(!m.record(&tag(1, 1)).exists(), "{}: nothing began", m.shell);
+
+        let part = |n: usize, text: &str| {
+            let input = tag_lines(&tag(1, 1))
+                .text("program", "yes")
+                .text("sha256", program_sha256())
+                .text("part", &n.to_string())
+                .text("parts", "2")
+                .text("data", text);
+            parse_put(1, &m.ask(Verb::Put, input).unwrap())
+        };
+        let (a, b) = program().split_at(9_000);
+        assert_eq!(
+            (part(1, a), part(2, b)),
+            (Ok(false), Ok(true)),
+            "{}",
+            m.shell
+        );
+        assert_eq!(m.read(&file), program(), "{}", m.shell);
+        assert!(!wants(), "{}", m.shell);
+        assert_eq!(m.end(&tag(1, 1)), JobState::Done, "{}", m.shell);
+        // What has begun is answered without it.
+        m.put(&file, "");
+        assert_eq!(m.start(&tag(1, 1), pull("a:1")), Ok(JobState::Done));
+        assert_eq!(m.read(&file), "", "{}", m.shell);
     }
 }
 
