@@ -151,9 +151,9 @@ struct Probe {
 
 impl Probe {
     fn on(real: &Real) -> Self {
-        let pid = real.first();
+        let pid = real.up(&["boot"]);
         let mut child = Command::new("nsenter")
-            .arg(format!("--net=/proc/{pid}/ns/net"))
+            .arg(format!("--net=/proc/{}/ns/net", pid.trim()))
             .arg(std::env::current_exe().expect("this program"))
             .arg("probe")
             .stdin(Stdio::null())

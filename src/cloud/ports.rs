@@ -13,7 +13,8 @@ use crate::model::{
 /// EC2, as far as a change in place needs it.
 #[async_trait]
 pub trait Ec2: Send + Sync {
-    /// `DescribeInstances`, and `DescribeInstanceAttribute` for the stop protection.
+    /// `DescribeInstances`, `DescribeInstanceAttribute` for the stop protection, and `DescribePlacementGroups` of an
+    /// instance that is in a group.
     /// `Ok(None)`: there is no such instance.
     async fn instance(&self, id: &InstanceId) -> Result<Option<InstanceFacts>, CloudError>;
 

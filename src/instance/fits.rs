@@ -22,10 +22,13 @@ pub fn fits(
         ena(instance, target),
         nvme(current, target),
         interfaces(instance, target),
+        network_cards(instance, target),
         volumes(instance, target),
         ebs_optimized(instance, target),
         usage_class(instance, target),
     ];
+    checks.extend(placement_group(instance, target));
+    checks.extend(instance_storage(current));
     checks.extend(gpu(current, target));
     checks
 }
@@ -195,8 +198,25 @@ fn interfaces(instance: &InstanceFacts, target: &TypeFacts) -> Check {
     }
 }
 
-/// On most types volumes share their places with network interfaces beyond the first (EC2 User Guide,
-/// "volume limits"). Whether a type does, is not among the facts: only volumes alone refuse.
+/// Interfaces on a card beyond the first attach only where the type has that card (EC2 User Guide, "Network cards").
+fn network_cards(instance: &InstanceFacts, target: &TypeFacts) -> Check {
+    let name = "type_network_cards";
+    let (has, max, to) = (instance.network_cards, target.max_cards, &target.name);
+    if has > max {
+        Check::refuse(
+            name,
+            format!("{to} has {max} network cards, the interfaces of the instance use {has}"),
+            format!("{has} network cards"),
+            format!("at most {max}"),
+            "detach the interfaces of the further cards, or choose a type with as many",
+        )
+    } else {
+        Check::ok(name, format!("{to} has {max} network cards"))
+    }
+}
+
+/// Where `AttachmentLimitType` is `shared`, each network interface beyond the first takes the place of a volume (EC2
+/// User Guide, "EBS volume limits"). Where it is not said, only volumes alone refuse.
 fn volumes(instance: &InstanceFacts, target: &TypeFacts) -> Check {
     let name = "type_volumes";
     let to = &target.name;
@@ -204,7 +224,8 @@ fn volumes(instance: &InstanceFacts, target: &TypeFacts) -> Check {
         return Check::ok(name, format!("AWS names no limit of volumes for {to}"));
     };
     let has = instance.volumes;
-    let shared = has + instance.network_interfaces.saturating_sub(1);
+    let more = instance.network_interfaces.saturating_sub(1);
+    let shared = has.saturating_add(more);
     let help = "detach volumes, or choose a type that takes more";
     if has > max {
         Check::refuse(
@@ -214,7 +235,17 @@ fn volumes(instance: &InstanceFacts, target: &TypeFacts) -> Check {
             format!("at most {max}"),
             help,
         )
-    } else if shared > max {
+    } else if shared > max && target.shared_attachments == Some(true) {
+        Check::refuse(
+            name,
+            format!(
+                "{to} takes {max} volumes and further network interfaces together, the instance has {shared}"
+            ),
+            format!("{has} volumes and {more} further interfaces"),
+            format!("at most {max} together"),
+            "detach volumes or network interfaces, or choose a type that takes more",
+        )
+    } else if shared > max && target.shared_attachments.is_none() {
         Check::warn(
             name,
             format!("{to} takes {max} attachments, and on many types interfaces count too"),
@@ -264,6 +295,54 @@ fn usage_class(instance: &InstanceFacts, target: &TypeFacts) -> Check {
     )
 }
 
+/// A type outside of the group's strategy does not start in it (EC2 User Guide, "Placement strategies": burstable types
+/// are in no cluster group, for one).
+fn placement_group(instance: &InstanceFacts, target: &TypeFacts) -> Option<Check> {
+    let group = instance.placement_group.as_ref()?;
+    let name = "type_placement_group";
+    let to = &target.name;
+    let help = format!(
+        "choose a type that the group takes; or, while it is stopped, `aws ec2 modify-instance-placement --instance-id {} --group-name ''`",
+        instance.id
+    );
+    let takes = || target.placement.join(" or ");
+    Some(match &group.strategy {
+        Some(strategy) => one_of(
+            name,
+            "the placement strategy",
+            strategy,
+            &target.placement,
+            target,
+            &help,
+        ),
+        None => Check::warn(
+            name,
+            format!(
+                "how the placement group {} places could not be read",
+                group.name
+            ),
+            "strategy not known",
+            format!("{to} takes {}", takes()),
+            "allow ec2:DescribePlacementGroups; a type that does not fit does not start, and is taken back",
+        ),
+    })
+}
+
+/// EC2 does not say whether anything is on them.
+fn instance_storage(current: Option<&TypeFacts>) -> Option<Check> {
+    let current = current.filter(|c| c.instance_storage)?;
+    Some(Check::warn(
+        "instance_store",
+        format!(
+            "{} has disks of its own (instance store): what is on them is lost in the stop",
+            current.name
+        ),
+        "instance store volumes",
+        "nothing on them that is needed",
+        "copy what is needed to an EBS volume or to the file system before; see `lsblk` for disks of the model \"Amazon EC2 NVMe Instance Storage\"",
+    ))
+}
+
 fn gpu(current: Option<&TypeFacts>, target: &TypeFacts) -> Option<Check> {
     (current.is_some_and(|c| c.gpu) && !target.gpu).then(|| {
         Check::warn(
@@ -277,215 +356,5 @@ fn gpu(current: Option<&TypeFacts>, target: &TypeFacts) -> Option<Check> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::instance::types::{all, type_facts};
-    use crate::plan::CheckStatus::{self, Ok, Refuse, Warn};
-    use crate::plan::fixtures::{instance, instance_type};
-
-    /// An instance as one of this type would be.
-    fn on(name: &str) -> InstanceFacts {
-        let facts = type_facts(name);
-        InstanceFacts {
-            instance_type: facts.name,
-            architecture: facts.architectures.last().expect("one").clone(),
-            virtualization: "hvm".into(),
-            boot_mode: facts.boot_modes.first().cloned(),
-            ena_support: facts.ena == "required",
-            ..instance()
-        }
-    }
-
-    fn not_ok(checks: &[Check]) -> Vec<(&str, CheckStatus)> {
-        checks
-            .iter()
-            .filter(|c| c.status != Ok)
-            .map(|c| (c.name.as_str(), c.status))
-            .collect()
-    }
-
-    /// Checks that are not ok, in order.
-    type Said = &'static [(&'static str, CheckStatus)];
-
-    #[test]
-    fn between_real_types() {
-        let table: &[(&str, &str, Said)] = &[
-            ("t3.medium", "t3.large", &[]),
-            ("t3.medium", "m5.large", &[]),
-            ("t3.medium", "g4dn.xlarge", &[]),
-            ("g4dn.xlarge", "t3.medium", &[("type_gpu", Warn)]),
-            ("t3.medium", "m5.metal", &[]),
-            ("t3.medium", "t3.nano", &[]),
-            ("t4g.medium", "c6g.large", &[]),
-            (
-                "t3.medium",
-                "t4g.medium",
-                &[("type_architecture", Refuse), ("type_boot_mode", Refuse)],
-            ),
-            ("c6g.large", "m5.large", &[("type_architecture", Refuse)]),
-            (
-                "c6g.large",
-                "m4.large",
-                &[
-                    ("type_architecture", Refuse),
-                    ("type_boot_mode", Refuse),
-                    ("type_nvme", Warn),
-                ],
-            ),
-            ("t3.medium", "m4.large", &[("type_nvme", Warn)]),
-            ("t3.medium", "r4.large", &[("type_nvme", Warn)]),
-            ("t3.medium", "i3.large", &[]),
-            ("m4.large", "t2.medium", &[]),
-            ("t2.medium", "m4.16xlarge", &[]),
-            (
-                "t2.medium",
-                "t3.medium",
-                &[("type_ena", Refuse), ("type_nvme", Warn)],
-            ),
-            ("t2.medium", "c1.medium", &[]),
-            ("t3.medium", "mac1.metal", &[("type_architecture", Refuse)]),
-            (
-                "t4g.medium",
-                "mac2.metal",
-                &[("type_architecture", Refuse), ("type_boot_mode", Refuse)],
-            ),
-            ("t3.medium", "p4d.24xlarge", &[]),
-            ("t3.medium", "hpc7a.12xlarge", &[]),
-        ];
-        for (from, to, expected) in table {
-            let checks = fits(&on(from), Some(&type_facts(from)), &type_facts(to));
-            assert_eq!(not_ok(&checks), *expected, "{from} to {to}");
-        }
-    }
-
-    #[test]
-    fn each_fact_decides() {
-        type Change = fn(&mut InstanceFacts);
-        let table: &[(&str, Change, &str, Said)] = &[
-            (
-                "paravirtual stays on old types",
-                |i| i.virtualization = "paravirtual".into(),
-                "m1.small",
-                &[("type_nvme", Warn)],
-            ),
-            (
-                "paravirtual",
-                |i| i.virtualization = "paravirtual".into(),
-                "t3.large",
-                &[("type_virtualization", Refuse)],
-            ),
-            (
-                "uefi",
-                |i| i.boot_mode = Some("uefi".into()),
-                "m5.metal",
-                &[("type_boot_mode", Refuse)],
-            ),
-            (
-                "boot mode not known",
-                |i| i.boot_mode = None,
-                "m5.metal",
-                &[("type_boot_mode", Warn)],
-            ),
-            (
-                "boot mode not known, both fit",
-                |i| i.boot_mode = None,
-                "t3.large",
-                &[],
-            ),
-            (
-                "instance store",
-                |i| i.root_device_type = "instance-store".into(),
-                "t3.large",
-                &[("type_root_device", Refuse)],
-            ),
-            (
-                "no ENA",
-                |i| i.ena_support = false,
-                "t3.large",
-                &[("type_ena", Refuse)],
-            ),
-            (
-                "no ENA needed",
-                |i| i.ena_support = false,
-                "m4.16xlarge",
-                &[("type_nvme", Warn)],
-            ),
-            (
-                "three interfaces",
-                |i| i.network_interfaces = 3,
-                "t3.nano",
-                &[("type_interfaces", Refuse)],
-            ),
-            (
-                "28 volumes",
-                |i| i.volumes = 28,
-                "t3.large",
-                &[("type_volumes", Refuse)],
-            ),
-            ("27 volumes", |i| i.volumes = 27, "t3.large", &[]),
-            (
-                "27 volumes, two interfaces",
-                |i| {
-                    i.volumes = 27;
-                    i.network_interfaces = 2
-                },
-                "t3.large",
-                &[("type_volumes", Warn)],
-            ),
-            (
-                "EBS-optimized",
-                |i| i.ebs_optimized = true,
-                "t2.medium",
-                &[("type_nvme", Warn), ("type_ebs_optimized", Refuse)],
-            ),
-            (
-                "EBS-optimized by default",
-                |i| i.ebs_optimized = true,
-                "t3.large",
-                &[],
-            ),
-            (
-                "spot",
-                |i| i.spot = true,
-                "hpc7a.12xlarge",
-                &[("type_usage_class", Refuse)],
-            ),
-        ];
-        for (what, change, to, expected) in table {
-            let mut seen = instance();
-            change(&mut seen);
-            let checks = fits(&seen, Some(&type_facts("t3.medium")), &type_facts(to));
-            assert_eq!(not_ok(&checks), *expected, "{what}");
-        }
-        let unknown = fits(&instance(), None, &type_facts("t3.large"));
-        assert_eq!(not_ok(&unknown), [("type_nvme", Warn)]);
-    }
-
-    #[test]
-    fn every_pair_of_the_table_has_words_for_what_is_wrong() {
-        for from in all() {
-            assert_eq!(
-                not_ok(&fits(&on(from.name.as_str()), Some(&from), &from)),
-                [],
-                "{} to itself",
-                from.name
-            );
-            for to in all() {
-                for check in fits(&on(from.name.as_str()), Some(&from), &to) {
-                    let words = [&check.found, &check.expected, &check.help];
-                    assert_eq!(
-                        words.iter().all(|w| w.is_empty()),
-                        check.status == Ok,
-                        "{check:?}"
-                    );
-                    assert_eq!(
-                        words.iter().all(|w| !w.is_empty()),
-                        check.status != Ok,
-                        "{check:?}"
-                    );
-                }
-            }
-        }
-        assert_eq!(instance().instance_type, instance_type("t3.medium"));
-    }
-}
+#[path = "fits_tests.rs"]
+mod tests;

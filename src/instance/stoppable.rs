@@ -53,13 +53,14 @@ pub fn stoppable(instance: &InstanceFacts) -> Vec<Check> {
     checks
 }
 
-/// `InstanceLifecycle` says `spot` of one-time and persistent requests alike. A one-time one cannot be
-/// stopped at all, and a persistent one is started again only when Spot has capacity: refused alike.
+/// `InstanceLifecycle` says `spot` of one-time and persistent requests alike, and for a type it makes no difference: a
+/// one-time one cannot be stopped at all, and of a persistent one that is stopped everything may be changed but the type
+/// (EC2 User Guide, "Stop a Spot Instance").
 fn spot(instance: &InstanceFacts) -> Option<Check> {
     instance.spot.then(|| {
         Check::refuse(
             "instance_spot",
-            format!("{} is a Spot instance: a one-time one cannot be stopped, and EC2 may take it away", instance.id),
+            format!("{} is a Spot instance: a one-time one cannot be stopped, and a persistent one that is stopped cannot change its type", instance.id),
             "InstanceLifecycle spot",
             "an On-Demand instance",
             "make an image of it and launch it On-Demand with the new type, then adopt that; images alone can be updated as it is",

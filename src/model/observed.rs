@@ -138,6 +138,8 @@ pub struct InstanceFacts {
     pub ebs_optimized: bool,
     /// How many network interfaces are attached.
     pub network_interfaces: u32,
+    /// How many network cards they use: the highest `NetworkCardIndex` and one.
+    pub network_cards: u32,
     /// How many EBS volumes are attached.
     pub volumes: u32,
     /// Whether it is a Spot instance (`InstanceLifecycle`).
@@ -152,6 +154,8 @@ pub struct InstanceFacts {
     pub operator_managed: bool,
     /// `default`, `dedicated` or `host`.
     pub tenancy: String,
+    /// The placement group that it is in (`Placement.GroupName`).
+    pub placement_group: Option<PlacementGroup>,
     /// Public IPv4 address.
     pub public_ip: Option<String>,
     /// Whether that address is an Elastic IP (survives a stop) or an automatic one (does not).
@@ -160,6 +164,15 @@ pub struct InstanceFacts {
     pub private_ip: Option<String>,
     /// When it was launched or last started.
     pub launched_at: Option<Timestamp>,
+}
+
+/// A placement group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacementGroup {
+    /// Its name.
+    pub name: String,
+    /// `cluster`, `partition` or `spread`. None: could not be read.
+    pub strategy: Option<String>,
 }
 
 /// What `DescribeInstanceTypes` says of a type.
@@ -183,8 +196,16 @@ pub struct TypeFacts {
     pub ebs_optimized: String,
     /// `NetworkInfo.MaximumNetworkInterfaces`.
     pub max_interfaces: u32,
+    /// `NetworkInfo.MaximumNetworkCards`.
+    pub max_cards: u32,
     /// `EbsInfo.MaximumEbsAttachments`, where known.
     pub max_volumes: Option<u32>,
+    /// `EbsInfo.AttachmentLimitType` is `shared`: network interfaces beyond the first count too. None: not said.
+    pub shared_attachments: Option<bool>,
+    /// `PlacementGroupInfo.SupportedStrategies`.
+    pub placement: Vec<String>,
+    /// `InstanceStorageSupported`: it has disks of its own, which a stop empties.
+    pub instance_storage: bool,
     /// `SupportedUsageClasses`.
     pub usage_classes: Vec<String>,
     /// `VCpuInfo.DefaultVCpus`.

@@ -1,5 +1,6 @@
-//! The instance types of us-east-1, as `DescribeInstanceTypes` and `DescribeInstanceTypeOfferings`
-//! tell them: the fields that decide whether one type can become another.
+//! The instance types of AWS, as `DescribeInstanceTypes` and `DescribeInstanceTypeOfferings` of us-east-1
+//! tell them: the fields that decide whether one type can become another. What no zone there offers is kept
+//! too, for the rules, and is in no answer of the sandbox.
 //!
 //! `catalog.json` is made by `catalog.jq` from the instance-type data of moto 5.2.1 (Apache-2.0), which
 //! are facts published by AWS. It is parsed at the first question about a type, not before.
@@ -41,6 +42,8 @@ pub struct Row {
     pub max_cards: u32,
     /// `EbsInfo.MaximumEbsAttachments`.
     pub max_volumes: u32,
+    /// `EbsInfo.AttachmentLimitType`: `shared` or `dedicated`.
+    pub attachment_limit: &'static str,
     /// `GpuInfo.TotalGpuMemoryInMiB`; 0 where there is no GPU.
     pub gpu_memory_mib: u64,
     /// `Hypervisor`; empty for bare metal.
@@ -55,6 +58,8 @@ pub struct Row {
     pub instance_storage: bool,
     /// `BurstablePerformanceSupported`.
     pub burstable: bool,
+    /// `PlacementGroupInfo.SupportedStrategies`.
+    pub placement: &'static str,
     /// `NetworkInfo.NetworkPerformance`.
     pub network_performance: &'static str,
     /// The last letters of the zones of us-east-1 that offer it.
@@ -68,6 +73,10 @@ impl Row {
             .is_some_and(|letter| letter.len() == 1 && self.zone_letters.contains(letter))
     }
 
+    fn is_in_region(&self) -> bool {
+        !self.zone_letters.is_empty()
+    }
+
     /// Whether a list of words holds this one.
     pub fn has(words: &str, word: &str) -> bool {
         words.split(' ').any(|w| w == word)
@@ -75,7 +84,7 @@ impl Row {
 
     /// The same in the nouns of the program.
     pub fn facts(&self) -> TypeFacts {
-        let words = |text: &str| text.split(' ').map(str::to_owned).collect();
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
         TypeFacts {
             name: InstanceType::new(self.name).expect("the catalogue's names are types"),
             architectures: words(self.architectures),
@@ -86,7 +95,11 @@ impl Row {
             nvme: self.nvme.to_owned(),
             ebs_optimized: self.ebs_optimized.to_owned(),
             max_interfaces: self.max_interfaces,
+            max_cards: self.max_cards,
             max_volumes: Some(self.max_volumes),
+            shared_attachments: Some(self.attachment_limit == "shared"),
+            placement: words(self.placement),
+            instance_storage: self.instance_storage,
             usage_classes: words(self.usage_classes),
             vcpus: self.vcpus,
             memory_mib: self.memory_mib,
@@ -95,8 +108,13 @@ impl Row {
     }
 }
 
-/// Every type, by name in order.
-pub fn all() -> &'static [Row] {
+/// Every type of the region, by name in order.
+pub fn all() -> impl Iterator<Item = &'static Row> {
+    rows().iter().filter(|row| row.is_in_region())
+}
+
+/// Every type that there is, by name in order.
+pub fn rows() -> &'static [Row] {
     static ROWS: OnceLock<Vec<Row>> = OnceLock::new();
     ROWS.get_or_init(|| {
         serde_json::from_str(include_str!("catalog.json")).expect("tests parse the catalogue")
@@ -105,10 +123,11 @@ pub fn all() -> &'static [Row] {
 
 /// The type with this name; None: the region has none of that name.
 pub fn find(name: &str) -> Option<&'static Row> {
-    let rows = all();
+    let rows = rows();
     rows.binary_search_by(|row| row.name.cmp(name))
         .ok()
         .map(|at| &rows[at])
+        .filter(|row| row.is_in_region())
 }
 
 #[cfg(test)]
@@ -117,7 +136,7 @@ mod tests {
 
     #[test]
     fn every_row_parses_and_can_be_found_by_name() {
-        assert_eq!(all().len(), 1243);
+        assert_eq!((rows().len(), all().count()), (1263, 1243));
         for row in all() {
             assert_eq!(find(row.name), Some(row));
             assert!(!row.facts().architectures.is_empty(), "{}", row.name);

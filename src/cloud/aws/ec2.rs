@@ -88,6 +88,25 @@ impl AwsEc2 {
         }
     }
 
+    /// How its placement group places. `None`: it is in none, it may not be read, or could not be.
+    async fn strategy(&self, group: &str) -> Result<Option<String>, CloudError> {
+        let reply = self
+            .client
+            .describe_placement_groups()
+            .group_names(group)
+            .send()
+            .await;
+        match reply.map_err(|e| sort("ec2:DescribePlacementGroups", e)) {
+            Ok(reply) => Ok(reply
+                .placement_groups()
+                .first()
+                .and_then(|g| g.strategy())
+                .map(|s| s.as_str().to_owned())),
+            Err(e) if e.stops_everything() => Err(e),
+            Err(_) => Ok(None),
+        }
+    }
+
     async fn types_at_once(&self, names: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError> {
         const CALL: &str = "ec2:DescribeInstanceTypes";
         let mut pages = self
@@ -125,6 +144,9 @@ impl Ec2 for AwsEc2 {
             RunState::Terminated | RunState::ShuttingDown
         ) {
             instance.stop_protection = protection?;
+            if let Some(group) = &mut instance.placement_group {
+                group.strategy = self.strategy(&group.name).await?;
+            }
         }
         Ok(Some(instance))
     }

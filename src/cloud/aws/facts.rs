@@ -3,7 +3,9 @@
 use aws_sdk_ec2::types::{Instance, InstanceLifecycleType, InstanceTypeInfo};
 use aws_smithy_types::DateTime;
 
-use crate::model::{InstanceFacts, InstanceId, InstanceType, RunState, Timestamp, TypeFacts};
+use crate::model::{
+    InstanceFacts, InstanceId, InstanceType, PlacementGroup, RunState, Timestamp, TypeFacts,
+};
 
 /// The tag that Auto Scaling sets on its instances (Auto Scaling User Guide, "Tag Auto Scaling groups").
 const AUTO_SCALING_TAG: &str = "aws:autoscaling:groupName";
@@ -43,6 +45,14 @@ pub(super) fn instance(
         ena_support: i.ena_support().unwrap_or(false),
         ebs_optimized: i.ebs_optimized().unwrap_or(false),
         network_interfaces: count(i.network_interfaces().len()),
+        network_cards: i
+            .network_interfaces()
+            .iter()
+            .filter_map(|n| n.attachment()?.network_card_index())
+            .filter_map(|index| u32::try_from(index).ok())
+            .max()
+            .unwrap_or(0)
+            .saturating_add(1),
         volumes: count(
             i.block_device_mappings()
                 .iter()
@@ -66,6 +76,13 @@ pub(super) fn instance(
             .and_then(|p| p.tenancy())
             .map_or("default", |t| t.as_str())
             .to_owned(),
+        placement_group: placement
+            .and_then(|p| p.group_name())
+            .filter(|name| !name.is_empty())
+            .map(|name| PlacementGroup {
+                name: name.to_owned(),
+                strategy: None,
+            }),
         public_ip: public_ip.map(str::to_owned),
         elastic_ip: i
             .network_interfaces()
@@ -118,6 +135,18 @@ pub(super) fn instance_type(t: &InstanceTypeInfo) -> Result<TypeFacts, String> {
             .and_then(|n| n.maximum_network_interfaces())
             .and_then(|n| u32::try_from(n).ok())
             .unwrap_or(1),
+        max_cards: network
+            .and_then(|n| n.maximum_network_cards())
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(1),
+        shared_attachments: ebs
+            .and_then(|e| e.attachment_limit_type())
+            .map(|t| t.as_str() == "shared"),
+        placement: t
+            .placement_group_info()
+            .map(|p| words(p.supported_strategies().iter().map(|s| s.as_str())))
+            .unwrap_or_default(),
+        instance_storage: t.instance_storage_supported().unwrap_or(false),
         max_volumes: ebs
             .and_then(|e| e.maximum_ebs_attachments())
             .and_then(|n| u32::try_from(n).ok()),

@@ -396,6 +396,33 @@ impl Instance {
                 ),
             ));
         }
+        if self.interfaces.iter().any(|i| i.card >= row.max_cards) {
+            return combination(format!(
+                "The instance type '{kind}' has {} network cards; an interface of '{}' is attached to a further one.",
+                row.max_cards, self.id
+            ));
+        }
+        let further = if row.attachment_limit == "shared" {
+            self.interfaces.len().saturating_sub(1)
+        } else {
+            0
+        };
+        if self.volumes.len() + further > row.max_volumes as usize {
+            return Err(AwsError::new(
+                "AttachmentLimitExceeded",
+                format!(
+                    "The instance type '{kind}' takes at most {} attachments.",
+                    row.max_volumes
+                ),
+            ));
+        }
+        if let Some((group, strategy)) = &self.placement_group
+            && !Row::has(row.placement, strategy)
+        {
+            return combination(format!(
+                "The instance type '{kind}' cannot be in the {strategy} placement group '{group}'."
+            ));
+        }
         Ok(())
     }
 }

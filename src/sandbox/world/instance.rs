@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::cloud::StatusChecks;
-use crate::model::{InstanceFacts, InstanceId, InstanceType, RunState, Timestamp};
+use crate::model::{InstanceFacts, InstanceId, InstanceType, PlacementGroup, RunState, Timestamp};
 
 /// How often the agent pings while it is there (Systems Manager User Guide: every five minutes).
 const PING_EVERY_S: i64 = 300;
@@ -79,6 +79,9 @@ pub struct Instance {
     pub auto_scaling_standby: bool,
     /// `Placement.Tenancy`.
     pub tenancy: String,
+    /// `Placement.GroupName`, and how that group places (`Strategy`).
+    #[serde(default)]
+    pub placement_group: Option<(String, String)>,
     /// `Placement.AvailabilityZone`.
     pub zone: String,
     /// `VpcId`.
@@ -136,6 +139,9 @@ pub struct Interface {
     pub id: String,
     /// Its private IPv4 address.
     pub private_ip: String,
+    /// `Attachment.NetworkCardIndex`.
+    #[serde(default)]
+    pub card: u32,
 }
 
 /// An Elastic IP that is attached.
@@ -231,6 +237,7 @@ impl Instance {
             ena_support: self.ena_support,
             ebs_optimized: self.ebs_optimized,
             network_interfaces: count(self.interfaces.len()),
+            network_cards: self.interfaces.iter().map(|i| i.card).max().unwrap_or(0) + 1,
             volumes: count(self.volumes.len()),
             spot: self.spot.is_some(),
             hibernation: self.hibernation,
@@ -238,6 +245,13 @@ impl Instance {
             auto_scaling_group: self.auto_scaling_group().map(str::to_owned),
             operator_managed: self.operator.is_some(),
             tenancy: self.tenancy.clone(),
+            placement_group: self
+                .placement_group
+                .as_ref()
+                .map(|(name, strategy)| PlacementGroup {
+                    name: name.clone(),
+                    strategy: Some(strategy.clone()),
+                }),
             public_ip: self.address().map(str::to_owned),
             elastic_ip: self.elastic_ip.is_some(),
             private_ip: self.interfaces.first().map(|i| i.private_ip.clone()),

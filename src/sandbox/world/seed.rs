@@ -109,6 +109,7 @@ impl Instance {
                 tags: BTreeMap::new(),
             }],
             interfaces: vec![Interface {
+                card: 0,
                 id: format!("eni-{tail}"),
                 private_ip: "172.31.16.10".into(),
             }],
@@ -121,6 +122,7 @@ impl Instance {
             impaired: false,
             auto_scaling_standby: false,
             tenancy: "default".into(),
+            placement_group: None,
             zone: zone.to_owned(),
             vpc_id: "vpc-0d1f4e6a2b7c93850".into(),
             subnet_id: format!(

@@ -80,11 +80,6 @@ impl Real {
         command
     }
 
-    /// The number of its first process, as seen from outside.
-    pub fn first(&self) -> String {
-        self.up(&["boot"]).trim().to_owned()
-    }
-
     /// The same, to its end.
     #[track_caller]
     pub fn up(&self, words: &[&str]) -> String {

@@ -73,8 +73,18 @@ async fn calls() -> (BTreeSet<String>, BTreeSet<String>) {
                 "SizeInBytes":{"Value":0},"PerformanceMode":"generalPurpose","Tags":[]}]}"#;
             return Ok((200, found.to_owned()));
         }
+        if asked.call.ends_with("DescribeInstances") {
+            let found = "<DescribeInstancesResponse><reservationSet><item><ownerId>1</ownerId><instancesSet><item>\
+                <instanceId>i-0123456789abcdef0</instanceId><instanceType>t3.large</instanceType>\
+                <instanceState><code>16</code><name>running</name></instanceState><placement>\
+                <availabilityZone>us-east-1a</availabilityZone><groupName>near</groupName></placement>\
+                </item></instancesSet></item></reservationSet></DescribeInstancesResponse>";
+            return Ok((200, found.to_owned()));
+        }
         Ok((403, String::new()))
     });
+    let seen = aws.ec2.instance(&on).await.unwrap().unwrap();
+    assert_eq!(seen.placement_group.unwrap().strategy, None);
     reported.insert(aws.efs.file_system(&efs).await.unwrap_err().call.to_owned());
     wire.extend(sent.calls());
     (wire, reported)
@@ -83,8 +93,10 @@ async fn calls() -> (BTreeSet<String>, BTreeSet<String>) {
 #[tokio::test]
 async fn the_policy_allows_exactly_the_calls_that_are_made() {
     let (wire, mut reported) = calls().await;
-    // Its refusal is not an error: the stop protection is unknown then.
-    reported.insert("ec2:DescribeInstanceAttribute".to_owned());
+    // Their refusal is not an error: the stop protection and the strategy are unknown then.
+    for asked in ["DescribeInstanceAttribute", "DescribePlacementGroups"] {
+        reported.insert(format!("ec2:{asked}"));
+    }
     let allowed: BTreeSet<String> = statements()
         .iter()
         .flat_map(|s| strings(&s["Action"]))

@@ -166,7 +166,8 @@ fn instance(x: &mut Xml, i: &Instance, account: &str) {
     x.leaf("launchTime", moment(i.launched_at));
     x.node("placement", |x| {
         x.leaf("availabilityZone", &i.zone);
-        x.leaf("groupName", "");
+        let group = i.placement_group.as_ref();
+        x.leaf("groupName", group.map_or("", |(name, _)| name));
         x.leaf("tenancy", &i.tenancy);
     });
     x.node("monitoring", |x| x.leaf("state", "disabled"));
@@ -228,7 +229,7 @@ fn instance(x: &mut Xml, i: &Instance, account: &str) {
                 x.leaf("status", "attached");
                 x.leaf("attachTime", moment(i.launched_at));
                 x.leaf("deleteOnTermination", at == 0);
-                x.leaf("networkCardIndex", 0);
+                x.leaf("networkCardIndex", n.card);
             });
             if let (0, Some(ip)) = (at, i.address()) {
                 // An automatic address belongs to Amazon, an Elastic IP to the account.

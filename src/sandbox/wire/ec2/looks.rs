@@ -43,6 +43,39 @@ pub(super) fn zones(
     Ok(())
 }
 
+/// The groups that instances are in: there are no others.
+pub(super) fn placement_groups(
+    world: &mut World,
+    params: &Params,
+    _now: Timestamp,
+    x: &mut Xml,
+) -> Result<(), AwsError> {
+    let names = params.list("GroupName");
+    params.filters(&[])?;
+    look(world, "ec2:DescribePlacementGroups", &[], params)?;
+    let all: std::collections::BTreeMap<&str, &str> = world
+        .instances
+        .values()
+        .filter_map(|i| i.placement_group.as_ref())
+        .map(|(name, strategy)| (name.as_str(), strategy.as_str()))
+        .collect();
+    if let Some(bad) = names.iter().find(|n| !all.contains_key(**n)) {
+        return Err(AwsError::new(
+            "InvalidPlacementGroup.Unknown",
+            format!("The placement group '{bad}' is unknown."),
+        ));
+    }
+    let shown = all
+        .into_iter()
+        .filter(|(name, _)| names.is_empty() || names.contains(name));
+    x.list("placementGroupSet", shown, |x, (name, strategy)| {
+        x.leaf("groupName", name);
+        x.leaf("strategy", strategy);
+        x.leaf("state", "available");
+    });
+    Ok(())
+}
+
 pub(super) fn regions(
     world: &mut World,
     params: &Params,

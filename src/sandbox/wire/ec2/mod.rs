@@ -27,6 +27,7 @@ pub(super) const ACTIONS: &[(&str, Handler)] = &[
     ("DescribeInstanceTypeOfferings", types::offerings),
     ("DescribeInstanceTypes", types::describe),
     ("DescribeInstances", instances::describe),
+    ("DescribePlacementGroups", looks::placement_groups),
     ("DescribeRegions", looks::regions),
     ("DescribeTags", tags::describe),
     ("DescribeVolumes", looks::volumes),

@@ -39,7 +39,6 @@ pub(super) fn describe(
         ));
     }
     let rows: Vec<&Row> = catalog::all()
-        .iter()
         .filter(|row| asked.is_empty() || asked.contains(&row.name))
         .filter(|row| {
             filters.iter().all(|f| match f.name.as_str() {
@@ -120,6 +119,7 @@ fn one(x: &mut Xml, row: &Row) {
         x.leaf("encryptionSupport", "supported");
         x.leaf("nvmeSupport", row.nvme);
         x.leaf("maximumEbsAttachments", row.max_volumes);
+        x.leaf("attachmentLimitType", row.attachment_limit);
     });
     x.node("networkInfo", |x| {
         x.leaf("networkPerformance", row.network_performance);
@@ -132,6 +132,9 @@ fn one(x: &mut Xml, row: &Row) {
             x.leaf("totalGpuMemoryInMiB", row.gpu_memory_mib)
         });
     }
+    x.node("placementGroupInfo", |x| {
+        x.words("supportedStrategies", row.placement)
+    });
     x.leaf("hibernationSupported", row.hibernation);
     x.leaf("burstablePerformanceSupported", row.burstable);
     x.words("supportedBootModes", row.boot_modes);
