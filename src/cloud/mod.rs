@@ -14,7 +14,7 @@ pub use clock::{Clock, SystemClock};
 pub use credentials::{Credentials, Lasting};
 pub use error::{CloudError, CloudErrorKind};
 pub use ports::{
-    Agent, AgentPing, CommandId, CommandRequest, CommandResult, CommandStatus, Ec2, Efs, Parameter,
-    Parameters, StatusChecks,
+    Agent, AgentPing, CommandId, CommandRequest, CommandResult, CommandStatus, Ec2, Effect, Efs,
+    Parameter, Parameters, StatusChecks, permit,
 };
 pub use wait::{Deadline, WaitError};

@@ -5,9 +5,10 @@
 
 use async_trait::async_trait;
 
-use super::CloudError;
+use super::{CloudError, CloudErrorKind};
 use crate::model::{
-    FileSystemFacts, FileSystemId, InstanceFacts, InstanceId, InstanceType, Timestamp, TypeFacts,
+    FileSystemFacts, FileSystemId, InstanceFacts, InstanceId, InstanceType, Permit, Timestamp,
+    TypeFacts,
 };
 
 /// EC2, as far as a change in place needs it.
@@ -38,8 +39,50 @@ pub trait Ec2: Send + Sync {
     /// `ModifyInstanceAttribute` of the type alone (one attribute a call).
     async fn set_type(&self, id: &InstanceId, to: &InstanceType) -> Result<(), CloudError>;
 
+    /// Whether this effect may be had, by its `DryRun`: permissions are all that it checks (EC2 API, `DryRun`). An error
+    /// is one that fails every other call too.
+    async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError>;
+
     /// `DescribeInstanceStatus` with `IncludeAllInstances`.
     async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError>;
+}
+
+/// An effect on an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// `StopInstances`.
+    Stop,
+    /// `ModifyInstanceAttribute` of the type.
+    SetType(InstanceType),
+    /// `StartInstances`.
+    Start,
+}
+
+impl Effect {
+    /// The call, as IAM names it.
+    pub fn call(&self) -> &'static str {
+        match self {
+            Effect::Stop => "ec2:StopInstances",
+            Effect::SetType(_) => "ec2:ModifyInstanceAttribute",
+            Effect::Start => "ec2:StartInstances",
+        }
+    }
+}
+
+/// What a dry run answered. It ends with an error, also where it would have succeeded (EC2 API, `DryRun`).
+///
+/// # Errors
+/// What fails every other call too.
+pub fn permit(answer: Result<(), CloudError>) -> Result<Permit, CloudError> {
+    match answer {
+        Ok(()) => Ok(Permit::Unknown(
+            "a dry run came back as if it were done".into(),
+        )),
+        Err(e) if e.code.as_deref() == Some("DryRunOperation") => Ok(Permit::Yes),
+        Err(e) if e.kind == CloudErrorKind::Denied => Ok(Permit::No(e.to_string())),
+        Err(e) if e.stops_everything() => Err(e),
+        Err(e) => Ok(Permit::Unknown(e.to_string())),
+    }
 }
 
 /// The two status checks of an instance: `ok`, `impaired`, `initializing`, `insufficient-data`,
@@ -163,4 +206,30 @@ pub struct CommandResult {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dry_run_says_what_is_permitted() {
+        let failed = |kind, code: &str| {
+            Err(CloudError {
+                call: "ec2:StopInstances",
+                code: Some(code.to_owned()),
+                message: "why".into(),
+                request_id: None,
+                kind,
+            })
+        };
+        use CloudErrorKind::{Credentials, Denied, Other, Throttled};
+        assert_eq!(permit(failed(Other, "DryRunOperation")), Ok(Permit::Yes));
+        let no = permit(failed(Denied, "UnauthorizedOperation"));
+        assert!(matches!(no, Ok(Permit::No(why)) if why.contains("UnauthorizedOperation: why")));
+        for answer in [failed(Throttled, "RequestLimitExceeded"), Ok(())] {
+            assert!(matches!(permit(answer), Ok(Permit::Unknown(_))));
+        }
+        assert!(permit(failed(Credentials, "ExpiredToken")).is_err());
+    }
 }

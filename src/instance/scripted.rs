@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::cloud::{CloudError, CloudErrorKind, Ec2, StatusChecks};
-use crate::model::{InstanceFacts, InstanceId, InstanceType, RunState, TypeFacts};
+use crate::cloud::{CloudError, CloudErrorKind, Ec2, Effect, StatusChecks};
+use crate::model::{InstanceFacts, InstanceId, InstanceType, Permit, RunState, TypeFacts};
 
 pub const S: Duration = Duration::from_secs(1);
 
@@ -77,6 +77,9 @@ impl Ec2 for Scripted {
     }
     async fn set_type(&self, _: &InstanceId, to: &InstanceType) -> Result<(), CloudError> {
         self.act(format!("set_type {to}"))
+    }
+    async fn permits(&self, _: &InstanceId, _: &Effect) -> Result<Permit, CloudError> {
+        unreachable!("not asked by the service")
     }
     async fn status_checks(&self, _: &InstanceId) -> Result<StatusChecks, CloudError> {
         next(&self.checks)

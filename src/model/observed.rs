@@ -22,10 +22,24 @@ pub struct Observed {
     /// The types of `types` that are offered in the instance's zone
     /// (`DescribeInstanceTypeOfferings`: offered, never "has capacity").
     pub offered: BTreeSet<InstanceType>,
+    /// Which effects on the instance the caller may have, by the name that IAM has for the call. Only those that were
+    /// asked about.
+    pub permits: BTreeMap<&'static str, Permit>,
     /// The file system, where the deployment has one. `Err` is why it could not be seen.
     pub file_system: Option<Result<FileSystemFacts, String>>,
     /// What the host says of itself.
     pub host: HostView,
+}
+
+/// Whether a call is permitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Permit {
+    /// It would have been.
+    Yes,
+    /// It is not: AWS's words.
+    No(String),
+    /// AWS said something else.
+    Unknown(String),
 }
 
 /// Whether the host could be asked.

@@ -61,7 +61,7 @@ pub async fn check(world: &World, request: &CheckRequest) -> Result<Checked, Com
     let wishes: Vec<&Desired> = std::iter::once(&forward)
         .chain(back.iter().map(|(desired, _)| desired))
         .collect();
-    let observed = match look_for(world, &deployment, &wishes).await? {
+    let observed = match look_for(world, &deployment, &wishes, true).await? {
         Ok(observed) => observed,
         Err(check) => return Ok(checked(None, vec![check], WayBack::default())),
     };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::hold::Guard;
-use crate::cloud::{CloudError, Ec2, StatusChecks};
-use crate::model::{InstanceFacts, InstanceId, InstanceType, TypeFacts};
+use crate::cloud::{CloudError, Ec2, Effect, StatusChecks};
+use crate::model::{InstanceFacts, InstanceId, InstanceType, Permit, TypeFacts};
 
 /// Looks pass; before each effect the guard is asked. EC2 itself checks no fencing number.
 pub(super) struct FencedEc2 {
@@ -54,6 +54,9 @@ impl Ec2 for FencedEc2 {
         self.ec2.set_type(id, to).await
     }
 
+    async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {
+        self.ec2.permits(id, effect).await
+    }
     async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError> {
         self.ec2.status_checks(id).await
     }

@@ -27,13 +27,12 @@ pub(super) async fn freshen(
         return Ok(());
     }
     let ask = Ask {
-        types: std::collections::BTreeSet::new(),
         images: desired
             .images
             .values()
             .map(|i| i.reference.clone())
             .collect(),
-        beat: None,
+        ..Ask::default()
     };
     // What stands in the way of the look is said by the plan's own.
     let Ok(observed) = observe(world, deployment, &ask).await else {

@@ -3,15 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::world::World;
-use crate::cloud::CloudError;
+use crate::cloud::{CloudError, Effect};
 use crate::host::{HostError, LookRequest, Tag};
-use crate::model::{Deployment, HostView, ImageRef, InstanceId, InstanceType, Observed, RunState};
+use crate::model::{
+    Deployment, HostView, ImageRef, InstanceFacts, InstanceId, InstanceType, Observed, Permit,
+    RunState,
+};
 
 /// What to look at besides the deployment itself.
 #[derive(Debug, Clone, Default)]
 pub struct Ask {
     /// The types that are wanted.
     pub types: BTreeSet<InstanceType>,
+    /// Whether the effects of a change of the type are permitted, also where no other type is wanted.
+    pub permits: bool,
     /// References that are wanted: what they mean on the host.
     pub images: Vec<ImageRef>,
     /// The operation whose controller looks: its armed host hears of it.
@@ -67,6 +72,11 @@ pub async fn observe(
         .await?
         .into_iter()
         .collect();
+    let permits = match names.get(1) {
+        Some(to) => permits(world, &instance, to).await?,
+        None if ask.permits => permits(world, &instance, &instance.instance_type).await?,
+        None => BTreeMap::new(),
+    };
     let file_system = match &deployment.file_system_id {
         None => None,
         Some(id) => Some(match world.efs.file_system(id).await {
@@ -86,9 +96,31 @@ pub async fn observe(
         instance,
         types,
         offered,
+        permits,
         file_system,
         host,
     })
+}
+
+/// Asks about each effect that a change of the type to this one would have.
+async fn permits(
+    world: &World,
+    instance: &InstanceFacts,
+    to: &InstanceType,
+) -> Result<BTreeMap<&'static str, Permit>, CloudError> {
+    let effects = match instance.state {
+        RunState::Running => vec![Effect::Stop, Effect::SetType(to.clone()), Effect::Start],
+        RunState::Stopped => vec![Effect::SetType(to.clone())],
+        _ => Vec::new(),
+    };
+    let mut permits = BTreeMap::new();
+    for effect in effects {
+        permits.insert(
+            effect.call(),
+            world.ec2.permits(&instance.id, &effect).await?,
+        );
+    }
+    Ok(permits)
 }
 
 async fn look(world: &World, deployment: &Deployment, ask: &Ask) -> Result<HostView, ObserveError> {

@@ -322,14 +322,15 @@ pub(super) async fn look(
     deployment: &Deployment,
     desired: &Desired,
 ) -> Result<Result<Observed, Check>, CommandError> {
-    look_for(world, deployment, &[desired]).await
+    look_for(world, deployment, &[desired], false).await
 }
 
-/// The same for several wishes at once.
+/// The same for several wishes at once; `permits`: whether a type may be changed is asked in any case.
 pub(super) async fn look_for(
     world: &World,
     deployment: &Deployment,
     wishes: &[&Desired],
+    permits: bool,
 ) -> Result<Result<Observed, Check>, CommandError> {
     let images = || wishes.iter().flat_map(|d| d.images.values());
     let ids = images().filter_map(|i| ImageRef::new(i.id.as_ref()?.as_str()).ok());
@@ -338,6 +339,7 @@ pub(super) async fn look_for(
             .iter()
             .filter_map(|d| d.instance_type.clone())
             .collect(),
+        permits,
         images: images().map(|i| i.reference.clone()).chain(ids).collect(),
         beat: None,
     };

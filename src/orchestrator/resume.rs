@@ -218,7 +218,6 @@ async fn append(op: &mut Operation<'_>, entry: Entry) -> Result<(), CommandError
 async fn look(op: &Operation<'_>) -> Result<Observed, CommandError> {
     let (world, deployment) = (op.world, op.deployment);
     let ask = Ask {
-        types: Default::default(),
         images: pulled(op.lines.iter().map(|l| &l.entry))
             .values()
             .filter_map(|p| ImageRef::new(p.id.as_str()).ok())
@@ -228,6 +227,7 @@ async fn look(op: &Operation<'_>) -> Result<Observed, CommandError> {
             seq: 0,
             operation: op.id.clone(),
         }),
+        ..Ask::default()
     };
     let until = world.clock.now().checked_add(world.limits.apply);
     let until = until.unwrap_or(crate::model::Timestamp::MAX);

@@ -120,6 +120,13 @@ pub fn observed() -> Observed {
     Observed {
         at: at(),
         instance: instance(),
+        permits: [
+            "ec2:StopInstances",
+            "ec2:ModifyInstanceAttribute",
+            "ec2:StartInstances",
+        ]
+        .map(|call| (call, Permit::Yes))
+        .into(),
         offered: types.keys().cloned().collect(),
         types,
         file_system: Some(Ok(FileSystemFacts {

@@ -10,10 +10,12 @@ use super::catalog;
 use super::world::{Attribute, AwsError, PutParameter, World};
 use crate::cloud::aws::kind_of;
 use crate::cloud::{
-    Clock, CloudError, CloudErrorKind, Ec2, Efs, Parameter, Parameters, StatusChecks,
+    Clock, CloudError, CloudErrorKind, Ec2, Effect, Efs, Parameter, Parameters, StatusChecks,
+    permit,
 };
 use crate::model::{
-    FileSystemFacts, FileSystemId, InstanceFacts, InstanceId, InstanceType, Timestamp, TypeFacts,
+    FileSystemFacts, FileSystemId, InstanceFacts, InstanceId, InstanceType, Permit, Timestamp,
+    TypeFacts,
 };
 
 /// A clock of its own: whoever sleeps moves it on, at once.
@@ -133,6 +135,21 @@ impl Ec2 for MemoryCloud {
             let attribute = Attribute::InstanceType(to.to_string());
             world.modify_instance(id.as_str(), &attribute, false)
         })
+    }
+
+    async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {
+        let answer = self.with(effect.call(), |world, now| {
+            let ids = [id.as_str()];
+            match effect {
+                Effect::Stop => world.stop_instances(&ids, false, true, now).map(drop),
+                Effect::Start => world.start_instances(&ids, true, now).map(drop),
+                Effect::SetType(to) => {
+                    let attribute = Attribute::InstanceType(to.to_string());
+                    world.modify_instance(id.as_str(), &attribute, true)
+                }
+            }
+        });
+        permit(answer)
     }
 
     async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError> {

@@ -46,6 +46,7 @@ fn container(service: &str, status: &str, health: Option<&str>) -> ContainerFact
 
 fn observed(host: HostView) -> Observed {
     Observed {
+        permits: Default::default(),
         at: "2026-11-20T10:00:00Z".parse().unwrap(),
         instance: InstanceFacts {
             id: InstanceId::new("i-0123456789abcdef0").unwrap(),

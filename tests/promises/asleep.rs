@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, StatusChecks};
+use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, Effect, StatusChecks};
 use geusemaker::host::{
     ArmRequest, Host, HostError, Job, JobState, LookRequest, MountRequest, OrderFacts,
     OrderRequest, Tag,
 };
 use geusemaker::journal::Entry;
 use geusemaker::model::{
-    HostFacts, InstanceFacts, InstanceId, InstanceType, MountFacts, Outcome, RestoreState,
+    HostFacts, InstanceFacts, InstanceId, InstanceType, MountFacts, Outcome, Permit, RestoreState,
     Timestamp, TypeFacts,
 };
 use geusemaker::orchestrator::World;
@@ -127,6 +127,10 @@ impl Ec2 for Network {
     async fn set_type(&self, id: &InstanceId, to: &InstanceType) -> Result<(), CloudError> {
         self.reach()?;
         self.ec2.set_type(id, to).await
+    }
+    async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {
+        self.reach()?;
+        self.ec2.permits(id, effect).await
     }
     async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError> {
         self.reach()?;

@@ -100,7 +100,12 @@ fn credentials_that_expire_too_soon_warn_before_the_outage_and_pause_with_what_t
     );
 
     sandbox
-        .run(&["sandbox", "fault", "add", "ec2:StopInstances=ExpiredToken"])
+        .run(&[
+            "sandbox",
+            "fault",
+            "add",
+            "ec2:StartInstances@t3.large=ExpiredToken",
+        ])
         .ended(0);
     let (result, shown) = account.json(&update, 6);
     assert_eq!(result["outcome"], "paused");
@@ -128,7 +133,7 @@ fn a_session_that_ran_out_names_the_sign_in_of_the_profile_in_use() {
             "sandbox",
             "fault",
             "add",
-            "ec2:ModifyInstanceAttribute=ExpiredToken",
+            "ec2:StartInstances@t3.large=ExpiredToken",
         ])
         .ended(0);
     let args = [

@@ -245,8 +245,40 @@ fn a_major_bump_of_postgres_is_refused() {
 }
 
 #[test]
-fn a_denied_stop_is_a_failure_and_the_stack_runs_as_before() {
-    let (sandbox, before) = with_fault("ec2:StopInstances=UnauthorizedOperation");
+fn what_may_not_be_stopped_typed_or_started_is_refused_before_anything_is_changed() {
+    for call in ["StopInstances", "ModifyInstanceAttribute", "StartInstances"] {
+        let (sandbox, before) = with_fault(&format!("ec2:{call}=UnauthorizedOperation"));
+        let update = [
+            "update",
+            "my-dev-stack",
+            "--instance-type",
+            "t3.large",
+            "--force",
+        ];
+        let result = sandbox.json(&update, 3);
+        let checks = result["data"]["plan"]["checks"].as_array().expect("checks");
+        let check = checks
+            .iter()
+            .find(|c| c["status"] == "refuse")
+            .expect("one");
+        assert_eq!(check["name"], "permission", "{check}");
+        assert_eq!(check["message"], format!("ec2:{call} is not permitted"));
+        assert_eq!(sandbox.seen(), before);
+        // An image needs none of them.
+        let bump = [
+            "update",
+            "my-dev-stack",
+            "--image",
+            "n8n=n8nio/n8n:1.20.0",
+            "--dry-run",
+        ];
+        sandbox.json(&bump, 0);
+    }
+}
+
+#[test]
+fn a_start_that_is_denied_at_the_new_type_alone_is_undone() {
+    let (sandbox, before) = with_fault("ec2:StartInstances@t3.large=UnauthorizedOperation");
     sandbox.json(
         &[
             "update",
@@ -262,7 +294,7 @@ fn a_denied_stop_is_a_failure_and_the_stack_runs_as_before() {
 
 #[test]
 fn expired_credentials_pause_and_undo_nothing() {
-    let (sandbox, before) = with_fault("ec2:ModifyInstanceAttribute=ExpiredToken");
+    let (sandbox, before) = with_fault("ec2:StartInstances@t3.large=ExpiredToken");
     let result = sandbox.json(
         &[
             "update",

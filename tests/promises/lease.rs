@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use geusemaker::cloud::{CloudError, Ec2, StatusChecks};
+use geusemaker::cloud::{CloudError, Ec2, Effect, StatusChecks};
 use geusemaker::model::{
-    ChangeOptions, GateSettings, InstanceFacts, InstanceId, InstanceType, Outcome, TypeFacts,
-    UpdateRequest,
+    ChangeOptions, GateSettings, InstanceFacts, InstanceId, InstanceType, Outcome, Permit,
+    TypeFacts, UpdateRequest,
 };
 use geusemaker::orchestrator::{
     Ended, Prepared, Way, World, execute, prepare_update, resume, unlock,
@@ -216,6 +216,9 @@ impl Ec2 for Broken {
     async fn set_type(&self, id: &InstanceId, to: &InstanceType) -> Result<(), CloudError> {
         self.did("set_type");
         self.ec2.set_type(id, to).await
+    }
+    async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {
+        self.ec2.permits(id, effect).await
     }
     async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError> {
         self.ec2.status_checks(id).await

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, Lasting, StatusChecks};
+use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, Effect, Lasting, StatusChecks};
 use geusemaker::host::{
     ArmRequest, Host, HostError, Job, JobState, LookRequest, MountRequest, OrderFacts,
     OrderRequest, Tag,
@@ -14,7 +14,7 @@ use geusemaker::host::{
 use geusemaker::journal::{Entry, Failure, FailureClass, JOURNAL_SCHEMA, Line, committed};
 use geusemaker::model::{
     ChangeOptions, Deployment, Desired, DesiredImage, GateSettings, HostFacts, ImageRef,
-    InstanceFacts, InstanceId, InstanceType, MountFacts, OperationId, Outcome, Purpose,
+    InstanceFacts, InstanceId, InstanceType, MountFacts, OperationId, Outcome, Permit, Purpose,
     RestoreState, RollbackRequest, ServiceName, SnapshotId, TypeFacts, UpdateRequest,
 };
 use geusemaker::orchestrator::{
@@ -109,6 +109,9 @@ impl Ec2 for Faulty {
     }
     async fn set_type(&self, id: &InstanceId, to: &InstanceType) -> Result<(), CloudError> {
         self.cloud(self.ec2.set_type(id, to)).await
+    }
+    async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {
+        self.ec2.permits(id, effect).await
     }
     async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError> {
         self.ec2.status_checks(id).await
@@ -330,6 +333,7 @@ impl Rig {
                 .map(|i| i.reference.clone())
                 .chain(ids)
                 .collect(),
+            permits: false,
             beat: None,
         };
         let observed = observe(world, &self.deployment, &ask)

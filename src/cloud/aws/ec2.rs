@@ -11,8 +11,8 @@ use aws_sdk_ec2::types::{
 use super::errors::{incomplete, sort};
 use super::facts;
 use super::retry::NoCapacityIsFinal;
-use crate::cloud::{CloudError, CloudErrorKind, Ec2, StatusChecks};
-use crate::model::{InstanceFacts, InstanceId, InstanceType, RunState, TypeFacts};
+use crate::cloud::{CloudError, CloudErrorKind, Ec2, Effect, StatusChecks, permit};
+use crate::model::{InstanceFacts, InstanceId, InstanceType, Permit, RunState, TypeFacts};
 
 /// `DescribeInstanceTypes` takes at most this many names (EC2 API).
 const TYPES_PER_CALL: usize = 100;
@@ -240,6 +240,27 @@ impl Ec2 for AwsEc2 {
             .await
             .map(drop)
             .map_err(|e| sort("ec2:ModifyInstanceAttribute", e))
+    }
+
+    async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {
+        let (client, id, name) = (&self.client, id.as_str(), effect.call());
+        let answer = match effect {
+            Effect::Stop => {
+                let call = client.stop_instances().instance_ids(id).dry_run(true);
+                call.send().await.map(drop).map_err(|e| sort(name, e))
+            }
+            Effect::Start => {
+                let call = client.start_instances().instance_ids(id).dry_run(true);
+                call.send().await.map(drop).map_err(|e| sort(name, e))
+            }
+            Effect::SetType(to) => {
+                let to = AttributeValue::builder().value(to.as_str()).build();
+                let call = client.modify_instance_attribute().instance_id(id);
+                let call = call.instance_type(to).dry_run(true);
+                call.send().await.map(drop).map_err(|e| sort(name, e))
+            }
+        };
+        permit(answer)
     }
 
     async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError> {

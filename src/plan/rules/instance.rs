@@ -2,6 +2,7 @@
 
 use super::Ask;
 use crate::instance::{fits, state, stoppable};
+use crate::model::Permit;
 use crate::plan::Check;
 
 pub(super) fn check(ask: &Ask) -> Vec<Check> {
@@ -9,6 +10,7 @@ pub(super) fn check(ask: &Ask) -> Vec<Check> {
     if ask.type_changes {
         checks.extend(new_type(ask));
         checks.extend(stoppable(&ask.observed.instance));
+        checks.extend(permitted(ask));
     }
     checks
 }
@@ -45,6 +47,30 @@ fn identity(ask: &Ask) -> Check {
             "leave --region away, or adopt the instance again",
         )
     }
+}
+
+/// What was asked by `DryRun`, before anything is stopped: a start that is denied after a stop would strand the instance.
+fn permitted(ask: &Ask) -> Vec<Check> {
+    let name = "permission";
+    let allow = "see docs/iam-policy.md; allow it for this instance, or use --profile";
+    let judge = |(call, permit): (&&str, &Permit)| match permit {
+        Permit::Yes => Check::ok(name, format!("{call} is permitted")),
+        Permit::No(why) => Check::refuse(
+            name,
+            format!("{call} is not permitted"),
+            why.clone(),
+            format!("{call} is permitted"),
+            allow,
+        ),
+        Permit::Unknown(why) => Check::warn(
+            name,
+            format!("whether {call} is permitted could not be asked"),
+            why.clone(),
+            "an answer to the dry run",
+            allow,
+        ),
+    };
+    ask.observed.permits.iter().map(judge).collect()
 }
 
 fn new_type(ask: &Ask) -> Vec<Check> {
