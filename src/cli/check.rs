@@ -31,7 +31,7 @@ pub struct CheckArgs {
     #[arg(long = "image", value_name = "SERVICE=REF", value_parser = value::image)]
     pub images: Vec<(ServiceName, ImageRef)>,
 
-    /// Write the drop-in that makes Docker wait for the mount at a boot, and nothing else
+    /// Write the drop-in that makes Docker wait for the mount at a boot, hold images that snapshots need, and nothing else
     #[arg(long, conflicts_with_all = ["instance_type", "images"])]
     pub fix: bool,
 
@@ -95,10 +95,13 @@ impl CheckArgs {
         if !app.quiet {
             app.show(&text::drop_in(&ready));
         }
-        let question = format!(
-            "Write this on the host of {}? Docker is not restarted.",
-            self.name
-        );
+        let question = match ready.waits || ready.text.is_empty() {
+            true => format!("Hold them on the host of {}?", self.name),
+            false => format!(
+                "Write this on the host of {}? Docker is not restarted.",
+                self.name
+            ),
+        };
         confirm(app.ask.as_ref(), self.force, &question)?;
         let (outcome, body) = done(orchestrator::fix(world, &self.name).await?);
         Ok(reply.outcome(outcome).body(body))

@@ -5,6 +5,7 @@
 //! | look | `scripts/look.sh` | nothing; from a controller, the deadline |
 //! | mount | `scripts/mount.sh` | the sentinel, when asked to |
 //! | order | `scripts/order.sh` | one drop-in of docker.service, when asked to |
+//! | hold | `scripts/hold.sh` | names and containers of ours that keep images from being pruned, when asked to |
 //! | start | `scripts/start.sh` | starts one detached job: pull, quiesce, apply or restore |
 //! | poll | `scripts/poll.sh` | nothing but the deadline |
 //! | arm | `scripts/arm.sh` | what to go back to, a program, a systemd service and its timer |
@@ -32,7 +33,9 @@ pub use channel::{ChannelLimits, RunCommandHost};
 pub use envelope::{Gather, Next, RESTARTS, Slice, parse_slice};
 pub use input::Input;
 pub use port::*;
-pub use reply::{parse_job, parse_look, parse_mount, parse_order, parse_put, parse_restore};
+pub use reply::{
+    parse_hold, parse_job, parse_look, parse_mount, parse_order, parse_put, parse_restore,
+};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,12 +1,14 @@
 //! The port: what may be asked of a host, in our own nouns.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::cloud::CloudError;
 use crate::model::{
-    HostFacts, ImageRef, InstanceId, MountFacts, OperationId, RestoreState, Secret, ServiceName,
-    Sha256Id,
+    DeploymentName, HostFacts, ImageRef, InstanceId, MountFacts, OperationId, RestoreState, Secret,
+    ServiceName, Sha256Id,
 };
 
 /// A host that can be asked.
@@ -32,6 +34,15 @@ pub trait Host: Send + Sync {
         tag: Option<&Tag>,
         ask: &OrderRequest,
     ) -> Result<OrderFacts, HostError>;
+
+    /// Looks which images are held for a deployment. With a tag (that is, under the lock) exactly these are held
+    /// afterwards, as far as they are on the host, and no others of the deployment.
+    async fn hold(
+        &self,
+        on: &InstanceId,
+        tag: Option<&Tag>,
+        ask: &HoldRequest,
+    ) -> Result<HoldFacts, HostError>;
 
     /// Starts a job and leaves it running; the same tag twice starts it once. Answers how far it is.
     async fn start(&self, on: &InstanceId, tag: &Tag, job: &Job) -> Result<JobState, HostError>;
@@ -143,6 +154,47 @@ impl OrderFacts {
     }
 }
 
+/// Which images are to be held for a deployment: all of them, each time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldRequest {
+    /// The deployment. Two on one host do not take each other's.
+    pub deployment: DeploymentName,
+    /// The images, by id.
+    pub images: BTreeSet<Sha256Id>,
+}
+
+impl HoldRequest {
+    /// What the names on the host are made with: the deployment's own, cut where a tag of Docker's would become too
+    /// long.
+    pub fn owner(&self) -> String {
+        const MOST: usize = 64;
+        let name = self.deployment.as_str();
+        if name.len() <= MOST {
+            return name.to_owned();
+        }
+        let sum = &crate::model::sha256_hex(name)[..12];
+        format!("{}-{sum}", &name[..MOST - 13])
+    }
+}
+
+/// What is held for a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HoldFacts {
+    /// Wanted, and held.
+    pub held: BTreeSet<Sha256Id>,
+    /// Wanted and on the host, and not held.
+    pub missing: BTreeSet<Sha256Id>,
+    /// Wanted, and not on the host.
+    pub gone: BTreeSet<Sha256Id>,
+    /// Not wanted any more, and still there.
+    pub extra: BTreeSet<Sha256Id>,
+    /// Why one could not be held, in Docker's words.
+    pub why: BTreeMap<Sha256Id, String>,
+}
+
+/// What the names of the containers that hold images begin with. They are never started, and no person's.
+pub const HELD_CONTAINER: &str = "geusemaker-held-";
+
 /// Work that may take longer than Run Command should.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Job {
@@ -182,7 +234,7 @@ pub struct QuiesceContainer {
 pub struct ApplyJob {
     /// The compose project.
     pub project: String,
-    /// Its one file.
+    /// Its file; the first, where there are several.
     pub file: String,
     /// `--env-file`, in order.
     pub env_files: Vec<String>,
@@ -193,6 +245,10 @@ pub struct ApplyJob {
     pub from_sha256: String,
     /// SHA-256 (hex) of what it is to say.
     pub to_sha256: String,
+    /// The further files, in the order of their `-f`. `text` is about them as well.
+    pub more_files: Vec<FileSwap>,
+    /// With [`FileText::New`], the texts of those further files that change.
+    pub more_texts: Vec<Secret>,
     /// `docker tag ID REF`, first of all.
     pub tags: Vec<TagImage>,
     /// The services that are to run, in dependency order. Empty list and `start` false: file only.
@@ -201,6 +257,17 @@ pub struct ApplyJob {
     pub policies: Vec<QuiesceContainer>,
     /// Whether services are started; without it only file, tags and policies are done.
     pub start: bool,
+}
+
+/// A compose file beside the first one: what it says, and what it is to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct FileSwap {
+    /// Its path.
+    pub path: String,
+    /// SHA-256 of it before, in hex.
+    pub from_sha256: String,
+    /// SHA-256 of it after, in hex.
+    pub to_sha256: String,
 }
 
 /// Where the text of the compose file comes from.

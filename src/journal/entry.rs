@@ -1,6 +1,6 @@
 //! One line of the journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -193,6 +193,9 @@ pub struct Evidence {
     /// The images that references meant after the pull.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pulled: BTreeMap<ServiceName, Pulled>,
+    /// The images that are held on the host.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub held: BTreeSet<Sha256Id>,
     /// When every service was green first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub green_at: Option<Timestamp>,

@@ -301,7 +301,7 @@ fn action(plan: &Plan, place: Redo) -> &Action {
 
 /// Whether the file says so, and these services run these images.
 fn applied(apply: &ApplyImages, pulled: &BTreeMap<ServiceName, Pulled>, host: &SeenHost) -> bool {
-    let file = apply.keeps_file() || host.compose_sha256.as_ref() == Some(&apply.to_sha256);
+    let file = apply.keeps_file() || host.compose_sha256 == apply.files_to();
     let runs = |service: &ServiceName, container: &str, id: Option<&Sha256Id>| {
         host.containers.iter().any(|c| {
             (c.name == container || c.service == *service)

@@ -111,6 +111,7 @@ pub(crate) fn apply(from: &str, to: &str, back: bool, start: bool) -> Action {
         edits: edits.into_iter().collect(),
         from_sha256: sha256(from),
         to_sha256: sha256(to),
+        more_files: vec![],
         back,
         tags: vec![],
         services: vec![ApplyTarget {
@@ -202,6 +203,7 @@ pub(crate) fn resize_and_image() -> Plan {
                     service: service(),
                     reference: image("1.20.0"),
                     id: None,
+                    digest: None,
                 }],
             },
             vec![],

@@ -26,7 +26,8 @@ pub struct Seen {
 pub struct SeenHost {
     /// The boot that answered.
     pub boot: Boot,
-    /// SHA-256 of the compose file, in hex; None where there is none, or it cannot be read.
+    /// SHA-256 of the compose file, in hex (of several, [`crate::model::files_sha256`]); None where there is none,
+    /// or it cannot be read.
     pub compose_sha256: Option<String>,
     /// The containers of the project, one-off ones left out.
     pub containers: Vec<SeenContainer>,
@@ -66,7 +67,7 @@ impl Seen {
                         id: facts.boot_id.clone(),
                         launched_at: observed.instance.launched_at,
                     },
-                    compose_sha256: project.and_then(|p| p.sha256.clone()),
+                    compose_sha256: project.and_then(|p| p.compose_sha256()),
                     containers: containers.filter(|c| !c.one_off).map(seen).collect(),
                     images: facts.images.values().map(|i| i.id.clone()).collect(),
                     restore: facts.restore.clone(),

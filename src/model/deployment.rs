@@ -43,8 +43,19 @@ pub struct Deployment {
 pub struct ComposeIdentity {
     /// `com.docker.compose.project`.
     pub project: String,
-    /// The compose file on the host.
+    /// The compose file on the host; the first, where the project is made of several.
     pub file: String,
+    /// The further files, in the order of their `-f`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_files: Vec<String>,
+}
+
+impl ComposeIdentity {
+    /// All its files, in the order of their `-f`.
+    pub fn files(&self) -> Vec<String> {
+        let first = std::iter::once(&self.file);
+        first.chain(&self.more_files).cloned().collect()
+    }
 }
 
 /// What `list` shows without asking anyone.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ImageRef, InstanceType, ServiceName, Sha256Id, SnapshotId};
+use super::{FileSum, ImageRef, InstanceType, ServiceName, Sha256Id, SnapshotId};
 
 /// Where an operation wants to get. An update makes it from the command line, a rollback from a
 /// snapshot; from here on there is one engine for both.
@@ -14,6 +14,9 @@ pub struct Desired {
     pub instance_type: Option<InstanceType>,
     /// The images, by service; services not named are left.
     pub images: BTreeMap<ServiceName, DesiredImage>,
+    /// The compose files as they were, where they are known (a rollback): one that can say so again byte for byte
+    /// does.
+    pub files: Vec<FileSum>,
     /// What the operation is.
     pub purpose: Purpose,
     /// How health is judged.
@@ -29,6 +32,9 @@ pub struct DesiredImage {
     pub reference: ImageRef,
     /// The very image, by id, where it is known (a rollback); the reference is tagged to it first.
     pub id: Option<Sha256Id>,
+    /// The digest under which a registry knows that image, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Sha256Id>,
 }
 
 /// Why the change is made.

@@ -16,7 +16,7 @@ mod secret;
 
 pub use deployment::*;
 pub use desired::*;
-pub use hash::sha256_hex;
+pub use hash::*;
 pub use ids::*;
 pub use image::*;
 pub use observed::*;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FileSystemId, ImageRef, InstanceId, InstanceType, RestoreState, Secret, ServiceName, Sha256Id,
-    Timestamp,
+    FileSum, FileSystemId, ImageRef, InstanceId, InstanceType, RestoreState, Secret, ServiceName,
+    Sha256Id, Timestamp, files_sha256,
 };
 
 /// Everything that one look saw. `plan::toward` decides from this alone.
@@ -289,15 +289,54 @@ pub struct ProjectFacts {
     pub working_dir: String,
     /// Its env file (for `--env-file`), where the containers name one.
     pub env_files: Vec<String>,
-    /// The compose text, where there is exactly one file and it could be read.
+    /// Whether its running containers name lists of files of which none holds all the others.
+    pub files_differ: bool,
+    /// The text of the first file, where it could be read.
     pub text: Option<Secret>,
-    /// SHA-256 of that text, in hex.
+    /// SHA-256 of that file, in hex.
     pub sha256: Option<String>,
+    /// The further files, in their order.
+    pub more: Vec<FileFacts>,
     /// Its containers, one or more a service.
     pub containers: Vec<ContainerFacts>,
 }
 
+/// A compose file beside the first one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Its path.
+    pub path: String,
+    /// Its text, where it could be read.
+    pub text: Option<Secret>,
+    /// SHA-256 of it, in hex.
+    pub sha256: Option<String>,
+}
+
 impl ProjectFacts {
+    /// The texts of its files, in their order, where each could be read.
+    pub fn texts(&self) -> Option<Vec<&str>> {
+        let more = self.more.iter().map(|f| f.text.as_ref());
+        std::iter::once(self.text.as_ref())
+            .chain(more)
+            .map(|text| text.map(Secret::expose))
+            .collect()
+    }
+
+    /// Its files and what they say, in their order, where each could be read.
+    pub fn sums(&self) -> Option<Vec<FileSum>> {
+        let first = (self.files.first().cloned()?, self.sha256.clone()?);
+        let mut sums = vec![FileSum::new(first.0, first.1)];
+        for file in &self.more {
+            sums.push(FileSum::new(file.path.clone(), file.sha256.clone()?));
+        }
+        Some(sums)
+    }
+
+    /// One word for what its files say: [`files_sha256`].
+    pub fn compose_sha256(&self) -> Option<String> {
+        files_sha256(&self.sums()?)
+    }
+
     /// The container of a service: the running one first, else any.
     pub fn service(&self, name: &ServiceName) -> Option<&ContainerFacts> {
         let mut all = self.containers.iter().filter(|c| &c.service == name);

@@ -65,6 +65,7 @@ pub async fn adopt(world: &World, request: &AdoptRequest) -> Result<AdoptData, C
         compose: ComposeIdentity {
             project: String::new(),
             file: String::new(),
+            more_files: Vec::new(),
         },
         created_at: world.clock.now(),
         cache: DeploymentCache {
@@ -79,9 +80,11 @@ pub async fn adopt(world: &World, request: &AdoptRequest) -> Result<AdoptData, C
     let observed = look(world, &deployment).await?;
     let facts = host(&observed)?;
     let project = project(facts, request)?;
+    let mut files = project.files.iter().cloned();
     deployment.compose = ComposeIdentity {
         project: project.name.clone(),
-        file: project.files.first().cloned().unwrap_or_default(),
+        file: files.next().unwrap_or_default(),
+        more_files: files.collect(),
     };
     deployment.account = observed.instance.account.clone();
     deployment.region = observed.instance.region.clone();
@@ -172,16 +175,34 @@ fn project<'f>(
             .join("; ")
     };
     match named.as_slice() {
-        [one] if one.files.len() == 1 => Ok(one),
-        [one] => Err(CommandError::refused(
-            "several_files",
+        [one] if one.files.is_empty() => Err(CommandError::refused(
+            "no_files",
             format!(
-                "the project {} is made of {} compose files; one is supported",
-                one.name,
-                one.files.len()
+                "the containers of the project {} do not say which compose file they come from",
+                one.name
             ),
         )
-        .help("bring it into one file: docker compose config > docker-compose.yml")),
+        .help("bring the stack up once with Docker Compose v2")),
+        [one] if one.files_differ => Err(CommandError::refused(
+            "several_files",
+            format!(
+                "the containers of the project {} come from different compose files: {}",
+                one.name,
+                one.files.join(", ")
+            ),
+        )
+        .help("bring the whole stack up once with all its files: docker compose -f … -f … up -d --force-recreate")),
+        [one] if one.texts().is_none() => Err(CommandError::refused(
+            "compose_unreadable",
+            format!(
+                "the compose file {} of the project {} cannot be read",
+                one.files.join(", "),
+                one.name
+            ),
+        )
+        .because("missing, unreadable, larger than 1 MiB, or with a comma or a newline in its path")
+        .help("put the file back where the running containers say it is; a path with a comma or a newline is not supported, since the containers name their files in one list")),
+        [one] => Ok(one),
         [] if facts.projects.is_empty() => Err(CommandError::refused(
             "no_project",
             "no container of a compose project is on the host",

@@ -1,11 +1,14 @@
 //! `check`: would an update, and a rollback, work right now? Looks once, writes nothing, takes no lock.
 
+use super::held;
 use super::hold::elsewhere;
 use super::prepare::{
     choice, decide, look_for, open, refusal, rollback_desired, target, unfinished, update_desired,
 };
 use super::world::World;
-use crate::model::{ChangeOptions, CheckRequest, Desired, RollbackRequest, UpdateRequest};
+use crate::model::{
+    ChangeOptions, CheckRequest, Desired, HostView, RollbackRequest, UpdateRequest,
+};
 use crate::plan::rules::any_change;
 use crate::plan::{Check, CheckStatus, Decision, Plan};
 use crate::report::{CheckData, CommandError, ErrorDocument, PlanData, WayBack};
@@ -73,6 +76,18 @@ pub async fn check(world: &World, request: &CheckRequest) -> Result<Checked, Com
     } else {
         (None, any_change(&observed, &deployment))
     };
+    if let HostView::Up(_) = observed.host {
+        match held::check(world, &state, &deployment).await {
+            Ok(check) => checks.extend(check),
+            Err(error) => checks.push(Check::warn(
+                "images_held",
+                "whether the images that snapshots need are held cannot be seen",
+                error.to_string(),
+                "an answer of the host",
+                "run it again",
+            )),
+        }
+    }
     let way = match back {
         None => {
             let message = "there is nothing to go back to: nothing was updated yet";

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::failure::{fails, from_instance};
 use super::guard::{apply_job, kept};
 use super::perform::Performer;
-use crate::containers::set_images;
+use crate::containers::set_project_images;
 use crate::health::{Gate, Verdict};
 use crate::host::{ApplyService, FileText, Job, LookRequest};
 use crate::journal::{Evidence, Failure};
 use crate::model::{
-    Colour, ContainerFacts, HostFacts, ImageRef, InstanceId, ProjectFacts, Secret, ServiceName,
-    sha256_hex,
+    Colour, ContainerFacts, FileSum, HostFacts, ImageRef, InstanceId, ProjectFacts, Secret,
+    ServiceName, sha256_hex,
 };
 use crate::plan::{ApplyImages, VerifyHealth};
 
@@ -47,7 +47,9 @@ impl Performer<'_> {
                 ..Evidence::default()
             });
         }
-        let job = Box::new(apply_job(apply, &services, self.text(&facts, apply)?));
+        let (text, more) = self.text(&facts, apply)?;
+        let mut job = Box::new(apply_job(apply, &services, text));
+        job.more_texts = more;
         // The way back is the very work that an armed host does by itself.
         let job = if apply.back {
             Job::Restore(job)
@@ -104,7 +106,7 @@ impl Performer<'_> {
         let Ok(project) = self.project(facts) else {
             return false;
         };
-        if project.sha256.as_deref() != Some(apply.to_sha256.as_str()) && !apply.keeps_file() {
+        if project.compose_sha256() != apply.files_to() && !apply.keeps_file() {
             return false;
         }
         if !apply.start {
@@ -136,26 +138,41 @@ impl Performer<'_> {
         tags && policies && services.iter().all(there)
     }
 
-    fn text(&self, facts: &HostFacts, apply: &ApplyImages) -> Result<FileText, Failure> {
+    /// The new text of the first file, and those of the further ones that change.
+    fn text(
+        &self,
+        facts: &HostFacts,
+        apply: &ApplyImages,
+    ) -> Result<(FileText, Vec<Secret>), Failure> {
         if apply.keeps_file() || apply.back {
-            return Ok(kept(apply));
+            return Ok((kept(apply), Vec::new()));
         }
         let project = self.project(facts)?;
-        let (Some(text), Some(sha)) = (&project.text, &project.sha256) else {
+        let all = || {
+            let more = apply.more_files.iter().map(|f| f.path.as_str());
+            let all: Vec<&str> = std::iter::once(apply.file.as_str()).chain(more).collect();
+            all.join(", ")
+        };
+        let (Some(texts), Some(sums)) = (project.texts(), project.sums()) else {
             return Err(fails(
                 "compose_unreadable",
-                format!("{} cannot be read on the host", apply.file),
+                format!("{} cannot be read on the host", all()),
             ));
         };
-        if *sha == apply.to_sha256 {
-            return Ok(FileText::New(text.clone()));
-        }
-        if *sha != apply.from_sha256 {
+        let more = apply.more_files.iter();
+        let more = more.map(|f| (&f.from_sha256, &f.to_sha256));
+        let swaps: Vec<_> = std::iter::once((&apply.from_sha256, &apply.to_sha256))
+            .chain(more)
+            .collect();
+        let known = |(sum, (from, to)): (&FileSum, &(&String, &String))| {
+            sum.sha256 == **from || sum.sha256 == **to
+        };
+        if sums.len() != swaps.len() || !sums.iter().zip(&swaps).all(known) {
             return Err(fails(
                 "file_changed",
                 format!(
                     "{} was changed by somebody else since the plan was made",
-                    apply.file
+                    all()
                 ),
             ));
         }
@@ -164,15 +181,23 @@ impl Performer<'_> {
             .iter()
             .map(|(service, edit)| (service.clone(), edit.to.clone()))
             .collect();
-        let after =
-            set_images(text.expose(), &wanted).map_err(|e| fails("compose_edit", e.to_string()))?;
-        if sha256_hex(&after) != apply.to_sha256 {
+        let was: Vec<_> = swaps.iter().map(|(_, to)| Some(to.as_str())).collect();
+        let after = set_project_images(&texts, &wanted, &was)
+            .map_err(|e| fails("compose_edit", e.to_string()))?;
+        let planned = |(text, (_, to)): (&String, &(&String, &String))| sha256_hex(text) == **to;
+        if !after.iter().zip(&swaps).all(planned) {
             return Err(fails(
                 "compose_edit",
                 "the edited compose file is not the one that was planned",
             ));
         }
-        Ok(FileText::New(Secret::new(after)))
+        let mut after = after.into_iter().map(Secret::new);
+        let first = after.next().expect("there is a first file");
+        let changes = after.zip(&swaps[1..]).filter(|(_, (from, to))| from != to);
+        Ok((
+            FileText::New(first),
+            changes.map(|(text, _)| text).collect(),
+        ))
     }
 
     pub(super) async fn verify(

@@ -205,6 +205,11 @@ impl Operation<'_> {
         policies
     }
 
+    /// For what is done when nothing comes next.
+    pub(super) fn at_the_end<'a>(&'a self, plan: &'a Plan) -> Performer<'a> {
+        self.performer(plan, Place::Confirm(0))
+    }
+
     fn performer<'a>(&'a self, plan: &'a Plan, place: Place) -> Performer<'a> {
         // Each perform has numbers of its own: a later one is always higher, also after a resume.
         let performs = self

@@ -111,7 +111,7 @@ async fn under(
         Ok(()) => op.drive(&plan).await,
         Err(outcome) => outcome,
     };
-    Ok(finish::finish(state, op, &plan, outcome))
+    Ok(finish::finish(state, op, &plan, outcome).await)
 }
 
 /// # Errors

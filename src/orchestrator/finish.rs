@@ -46,7 +46,7 @@ fn own_snapshot(plan: &Plan) -> Option<SnapshotId> {
 }
 
 /// Writes the last line (unless the operation stays open), tidies up, and reports. `locked`: writes nothing.
-pub(super) fn finish(
+pub(super) async fn finish(
     state: &StateDir,
     mut op: Operation<'_>,
     plan: &Plan,
@@ -78,6 +78,7 @@ pub(super) fn finish(
         if let Err(error) = tidied {
             warnings.push(format!("snapshots could not be tidied up: {error}"));
         }
+        warnings.extend(op.let_go_of_images(state, plan).await);
     }
     let mut data = Summary::of(&op.lines)
         .map(|s| s.change_data())

@@ -7,7 +7,7 @@ use super::hold::Hold;
 use super::jobs::pull_alone;
 use super::observe::{Ask, observe};
 use super::world::World;
-use crate::containers::read_services;
+use crate::containers::read_project;
 use crate::model::{Deployment, Desired, ImageRef, Observed, OperationId, ServiceName};
 use crate::report::CommandError;
 use crate::state::{StateDir, new_id};
@@ -82,9 +82,8 @@ fn says_and_runs(
         return false;
     };
     let services = project
-        .text
-        .as_ref()
-        .and_then(|text| read_services(text.expose()).ok())
+        .texts()
+        .and_then(|texts| read_project(&texts).ok())
         .unwrap_or_default();
     let written = services.get(service).and_then(|s| s.image.as_deref());
     let local = facts.images.get(&reference.normalized()).map(|i| &i.id);

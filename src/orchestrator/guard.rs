@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::failure::fails;
 use super::perform::Performer;
 use crate::host::restore::judged;
-use crate::host::{ApplyJob, ApplyService, ArmRequest, FileText, HostError, Job, LookRequest};
+use crate::host::{
+    ApplyJob, ApplyService, ArmRequest, FileSwap, FileText, HostError, Job, LookRequest,
+};
 use crate::journal::{Evidence, Failure, FailureClass, HOST_RESTORED};
 use crate::model::{InstanceId, RestoreState};
 use crate::plan::{Action, ApplyImages, ArmRestore};
@@ -116,6 +118,14 @@ impl Performer<'_> {
         };
         let bare = ApplyImages {
             from_sha256: apply.to_sha256.clone(),
+            more_files: {
+                let stay = apply.more_files.iter().cloned();
+                let stay = stay.map(|f| FileSwap {
+                    from_sha256: f.to_sha256.clone(),
+                    ..f
+                });
+                stay.collect()
+            },
             tags: Vec::new(),
             services: Vec::new(),
             start: false,
@@ -184,6 +194,8 @@ pub(super) fn apply_job(
         text,
         from_sha256: apply.from_sha256.clone(),
         to_sha256: apply.to_sha256.clone(),
+        more_files: apply.more_files.clone(),
+        more_texts: Vec::new(),
         tags: apply.tags.clone(),
         services: services.to_vec(),
         policies: apply.policies.clone(),

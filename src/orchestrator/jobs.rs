@@ -9,7 +9,9 @@ use super::perform::Performer;
 use super::world::World;
 use crate::host::{HostError, Job, JobState, LookRequest, MountRequest, QuiesceContainer, Tag};
 use crate::journal::{Evidence, Failure, FailureClass, Pulled};
-use crate::model::{ImageRef, InstanceFacts, InstanceId, MountFacts, RunState, ServiceName};
+use crate::model::{
+    ImageRef, InstanceFacts, InstanceId, MountFacts, RunState, ServiceName, Sha256Id,
+};
 use crate::plan::{PullImage, first_digest};
 
 /// How a job went on.
@@ -277,12 +279,14 @@ impl Performer<'_> {
                 }
             }
             already = false;
-            self.progress("pull_images", &format!("pulling {reference}"));
-            let job = Job::Pull {
-                reference: reference.clone(),
-            };
-            self.job(on, "pull_images", &job, self.world.limits.pull)
-                .await?;
+            // The reference may mean another image by now; the digest does not.
+            if let (Some(id), Some(exact)) = (expected, by_digest(image))
+                && let Some(found) = self.pull_exact(on, &exact, id).await?
+            {
+                pulled.insert(image.service.clone(), found);
+                continue;
+            }
+            self.pull_one(on, reference).await?;
             let ask = LookRequest {
                 images: vec![reference.clone()],
                 ..LookRequest::default()
@@ -326,10 +330,52 @@ impl Performer<'_> {
         })
     }
 
+    async fn pull_one(&self, on: &InstanceId, reference: &ImageRef) -> Result<(), Failure> {
+        self.progress("pull_images", &format!("pulling {reference}"));
+        let job = Job::Pull {
+            reference: reference.clone(),
+        };
+        let limit = self.world.limits.pull;
+        self.job(on, "pull_images", &job, limit).await
+    }
+
+    /// The very image, by its digest; None where the registry does not give it.
+    async fn pull_exact(
+        &self,
+        on: &InstanceId,
+        exact: &ImageRef,
+        id: &Sha256Id,
+    ) -> Result<Option<Pulled>, Failure> {
+        match self.pull_one(on, exact).await {
+            Err(failure) if failure.class == FailureClass::Fails => {
+                self.progress("pull_images", &failure.message);
+                return Ok(None);
+            }
+            done => done?,
+        }
+        let by_id = ImageRef::new(id.as_str()).map_err(|e| fails("image", e.to_string()))?;
+        let ask = LookRequest {
+            images: vec![by_id.clone()],
+            ..LookRequest::default()
+        };
+        let facts = self.look(on, &ask).await?;
+        let found = facts.images.get(&by_id.normalized());
+        Ok(found.map(|found| Pulled {
+            id: found.id.clone(),
+            digest: first_digest(&found.digests),
+        }))
+    }
+
     /// What the pull of this operation brought, by service.
     pub(super) fn pulled(&self) -> BTreeMap<ServiceName, Pulled> {
         crate::journal::pulled(self.lines.iter().map(|l| &l.entry))
     }
+}
+
+/// The reference with the digest that the registry knew the image by.
+fn by_digest(image: &PullImage) -> Option<ImageRef> {
+    let digest = image.digest.as_ref()?;
+    ImageRef::new(format!("{}@{digest}", image.reference.name())).ok()
 }
 
 fn last_line(log: &str) -> &str {

@@ -15,6 +15,7 @@ mod finish;
 mod fix;
 mod freshen;
 mod guard;
+mod held;
 mod hold;
 mod interrupt;
 mod jobs;

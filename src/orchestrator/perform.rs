@@ -34,6 +34,7 @@ impl Performer<'_> {
         match &step.action {
             Action::CheckMounts(check) => self.check_mounts(on, check).await,
             Action::WriteSnapshot { .. } => self.write_snapshot(),
+            Action::HoldImages { images } => self.hold_images(on, images).await,
             Action::PullImages { images } => self.pull(on, images).await,
             Action::ArmRestore(arm) => self.arm(on, arm).await,
             Action::CommitHost {} => self.commit(on).await,

@@ -92,6 +92,7 @@ pub(super) fn update_desired(request: &UpdateRequest) -> Desired {
                 DesiredImage {
                     reference: reference.clone(),
                     id: None,
+                    digest: None,
                 },
             )
         })
@@ -99,6 +100,7 @@ pub(super) fn update_desired(request: &UpdateRequest) -> Desired {
     Desired {
         instance_type: request.instance_type.clone(),
         images,
+        files: Vec::new(),
         purpose: Purpose::Update,
         gate: request.options.gate,
         undo_on_failure: !request.options.no_rollback,
@@ -163,6 +165,7 @@ pub(super) fn rollback_desired(
             let image = DesiredImage {
                 reference: seen.image.reference.clone(),
                 id: seen.image.id.clone(),
+                digest: seen.image.digest.clone(),
             };
             (service.clone(), image)
         })
@@ -174,6 +177,7 @@ pub(super) fn rollback_desired(
             .is_none()
             .then(|| snapshot.instance_type.clone()),
         images,
+        files: snapshot.compose.sums(),
         purpose: Purpose::Rollback {
             to: snapshot.id.clone(),
             green,

@@ -130,7 +130,7 @@ pub(super) fn verified(instance: &InstanceFacts, project: Option<&ProjectFacts>)
         instance_type: instance.instance_type.to_string(),
         state: instance.state.as_str().to_owned(),
         images: project.map(|_| images),
-        compose_sha256: project.and_then(|p| p.sha256.clone()),
+        compose_sha256: project.and_then(ProjectFacts::compose_sha256),
         mounts: BTreeMap::new(),
         health,
         public_ip: instance.public_ip.clone(),

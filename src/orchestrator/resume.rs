@@ -126,7 +126,7 @@ async fn under(
     };
     match take_up(&mut op, &plan, way).await? {
         TakenUp::Drifted(drift) => return Ok(drifted(&plan, drift)),
-        TakenUp::Accepted => return Ok(finish::finish(state, op, &plan, Outcome::Done)),
+        TakenUp::Accepted => return Ok(finish::finish(state, op, &plan, Outcome::Done).await),
         TakenUp::Goes => {}
     }
     op.emit(EventKind::OperationStarted {
@@ -137,7 +137,7 @@ async fn under(
         Ok(()) => op.drive(&plan).await,
         Err(outcome) => outcome,
     };
-    Ok(finish::finish(state, op, &plan, outcome))
+    Ok(finish::finish(state, op, &plan, outcome).await)
 }
 
 /// What came of looking before anything is begun.

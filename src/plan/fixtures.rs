@@ -98,6 +98,7 @@ pub fn deployment() -> Deployment {
         compose: ComposeIdentity {
             project: "dev".into(),
             file: "/opt/stack/docker-compose.yml".into(),
+            more_files: Vec::new(),
         },
         created_at: at(),
         cache: DeploymentCache {
@@ -241,8 +242,10 @@ pub fn host() -> HostFacts {
             files: vec!["/opt/stack/docker-compose.yml".into()],
             working_dir: "/opt/stack".into(),
             env_files: vec!["/opt/stack/.env".into()],
+            files_differ: false,
             text: Some(Secret::new(COMPOSE)),
             sha256: Some(sha256_hex(COMPOSE)),
+            more: Vec::new(),
             containers,
         }],
         other_containers: Vec::new(),
@@ -337,10 +340,12 @@ pub fn desired_update(to: Option<&str>, images: &[(&str, &str)]) -> Desired {
                 let wanted = DesiredImage {
                     reference: image(reference),
                     id: None,
+                    digest: None,
                 };
                 (service(name), wanted)
             })
             .collect(),
+        files: Vec::new(),
         purpose: Purpose::Update,
         gate: GateSettings {
             timeout_ms: 300_000,

@@ -65,6 +65,7 @@ impl Action {
                 snapshot,
                 reuse: true,
             } => format!("{snapshot} holds this very state"),
+            Action::HoldImages { .. } => "keep the images to go back to from being pruned".into(),
             Action::PullImages { images } => list(
                 "pull ",
                 images.iter().map(|i| i.reference.to_string()),

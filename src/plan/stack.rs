@@ -6,9 +6,10 @@ use super::check::Check;
 use super::order::start_order;
 use super::step::{ImageEdit, PlannedImage};
 use super::toward::Input;
-use crate::containers::{read_services, set_images, unified_diff};
+use crate::containers::{read_project, set_project_images, unified_diff};
+use crate::host::FileSwap;
 use crate::model::{
-    ContainerFacts, Desired, DesiredImage, HostFacts, ImageRef, ProjectFacts, ServiceName,
+    ContainerFacts, Desired, DesiredImage, FileSum, HostFacts, ImageRef, ProjectFacts, ServiceName,
     Sha256Id, sha256_hex,
 };
 
@@ -20,11 +21,12 @@ pub(super) struct Stack<'a> {
     pub(super) running: Vec<&'a ContainerFacts>,
 }
 
-/// The change of the compose file.
+/// The change of the compose files.
 #[derive(Default)]
 pub(super) struct FileEdit {
     pub(super) edits: BTreeMap<ServiceName, ImageEdit>,
-    pub(super) to_sha256: String,
+    /// Each file and what it is to say; empty where they cannot be read.
+    pub(super) files: Vec<FileSum>,
     pub(super) diff: String,
 }
 
@@ -46,9 +48,8 @@ impl<'a> Stack<'a> {
     pub(super) fn changed_images(&self, desired: &Desired) -> BTreeMap<ServiceName, DesiredImage> {
         let services = self
             .project
-            .text
-            .as_ref()
-            .and_then(|t| read_services(t.expose()).ok())
+            .texts()
+            .and_then(|texts| read_project(&texts).ok())
             .unwrap_or_default();
         desired
             .images
@@ -107,11 +108,12 @@ impl<'a> Stack<'a> {
     pub(super) fn edit(
         &self,
         images: &BTreeMap<ServiceName, DesiredImage>,
+        desired: &Desired,
     ) -> Result<FileEdit, Box<Check>> {
-        let sha = self.project.sha256.clone().unwrap_or_default();
-        let Some(text) = self.project.text.as_ref().filter(|_| !images.is_empty()) else {
+        let sums = self.project.sums().unwrap_or_default();
+        let Some(texts) = self.project.texts().filter(|_| !images.is_empty()) else {
             return Ok(FileEdit {
-                to_sha256: sha,
+                files: sums,
                 ..FileEdit::default()
             });
         };
@@ -128,8 +130,13 @@ impl<'a> Stack<'a> {
                 "write the image as a plain value, apply it once by hand, then try again",
             ))
         };
-        let services = read_services(text.expose()).map_err(|e| refuse(e.to_string()))?;
-        let after = set_images(text.expose(), &wanted).map_err(|e| refuse(e.to_string()))?;
+        let services = read_project(&texts).map_err(|e| refuse(e.to_string()))?;
+        let was = |sum: &FileSum| {
+            let known = desired.files.iter().find(|f| f.path == sum.path);
+            known.map(|f| f.sha256.as_str())
+        };
+        let was: Vec<_> = sums.iter().map(was).collect();
+        let after = set_project_images(&texts, &wanted, &was).map_err(|e| refuse(e.to_string()))?;
         let mut edits = BTreeMap::new();
         for (name, to) in wanted {
             let from = services
@@ -139,11 +146,42 @@ impl<'a> Stack<'a> {
                 .ok_or_else(|| refuse(format!("{name} has no plain image")))?;
             edits.insert(name, ImageEdit { from, to });
         }
+        let diffs = texts.iter().zip(&after).zip(&sums);
+        let diffs = diffs.map(|((text, after), file)| match unified_diff(text, after) {
+            diff if diff.is_empty() || sums.len() == 1 => diff,
+            diff => format!("--- {}\n{diff}", file.path),
+        });
+        let diff = diffs.collect();
+        let files = sums.iter().zip(&after);
+        let files = files.map(|(file, text)| FileSum::new(file.path.clone(), sha256_hex(text)));
         Ok(FileEdit {
             edits,
-            to_sha256: sha256_hex(&after),
-            diff: unified_diff(text.expose(), &after),
+            files: files.collect(),
+            diff,
         })
+    }
+
+    /// The further files: what they say, and what they are to say.
+    pub(super) fn more_files(&self, edit: &FileEdit, back: bool) -> Vec<FileSwap> {
+        let sums = self.project.sums().unwrap_or_default();
+        let pairs = sums.iter().zip(&edit.files).skip(1);
+        let swap = |(from, to): (&FileSum, &FileSum)| {
+            let (from, to) = if back { (to, from) } else { (from, to) };
+            FileSwap {
+                path: from.path.clone(),
+                from_sha256: from.sha256.clone(),
+                to_sha256: to.sha256.clone(),
+            }
+        };
+        pairs.map(swap).collect()
+    }
+}
+
+impl FileEdit {
+    /// SHA-256 of the first file afterwards.
+    pub(super) fn to_sha256(&self) -> String {
+        let first = self.files.first();
+        first.map(|f| f.sha256.clone()).unwrap_or_default()
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::{QuiesceContainer, TagImage};
+use crate::host::{FileSwap, QuiesceContainer, TagImage};
 use crate::model::{
-    DeploymentName, FileSystemId, GateSettings, ImageRef, InstanceId, InstanceType, Purpose,
-    RunState, RunningImage, ServiceName, Sha256Id, SnapshotId, Timestamp,
+    DeploymentName, FileSum, FileSystemId, GateSettings, ImageRef, InstanceId, InstanceType,
+    Purpose, RunState, RunningImage, ServiceName, Sha256Id, SnapshotId, Timestamp, files_sha256,
 };
 
 /// The schema of a plan, as the journal's first line holds it.
@@ -57,7 +57,8 @@ pub struct StackState {
     pub state: RunState,
     /// The image of each service. In `after` the id may not be known before the pull.
     pub images: BTreeMap<ServiceName, PlannedImage>,
-    /// SHA-256 of the compose file, in hex; None where the host could not be asked.
+    /// SHA-256 of the compose file, in hex; None where the host could not be asked. Of several files, that of what
+    /// `sha256sum` prints of them in their order.
     pub compose_sha256: Option<String>,
     /// The services with a running container.
     pub running: BTreeSet<ServiceName>,
@@ -120,6 +121,11 @@ pub enum Action {
         snapshot: SnapshotId,
         /// Whether a snapshot of an equal state exists and is used.
         reuse: bool,
+    },
+    /// The images that run, and those that kept snapshots need, cannot be pruned.
+    HoldImages {
+        /// Those that run, by service.
+        images: BTreeMap<ServiceName, Sha256Id>,
     },
     /// The images onto the host, before anything is down.
     PullImages {
@@ -198,6 +204,9 @@ pub struct PullImage {
     pub reference: ImageRef,
     /// The very image, where it is known (a rollback): one that is still on the host is not pulled.
     pub id: Option<Sha256Id>,
+    /// Its digest in a registry, where it is known: asked for first, since the reference may mean another image by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Sha256Id>,
 }
 
 /// The work of the container service.
@@ -205,7 +214,7 @@ pub struct PullImage {
 pub struct ApplyImages {
     /// The compose project.
     pub project: String,
-    /// Its file.
+    /// Its file; the first, where there are several.
     pub file: String,
     /// Its env files.
     pub env_files: Vec<String>,
@@ -215,6 +224,9 @@ pub struct ApplyImages {
     pub from_sha256: String,
     /// SHA-256 of the file after, in hex.
     pub to_sha256: String,
+    /// The further files, in the order of their `-f`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_files: Vec<FileSwap>,
     /// True where this goes back to the copy that the host kept; false where the text is edited.
     pub back: bool,
     /// Tags set first, so that a reference means the image it meant.
@@ -228,9 +240,18 @@ pub struct ApplyImages {
 }
 
 impl ApplyImages {
-    /// Whether the file stays as it is.
+    /// Whether each file stays as it is.
     pub fn keeps_file(&self) -> bool {
-        self.from_sha256 == self.to_sha256
+        let stays = |f: &FileSwap| f.from_sha256 == f.to_sha256;
+        self.from_sha256 == self.to_sha256 && self.more_files.iter().all(stays)
+    }
+
+    /// One word for what the files say afterwards.
+    pub fn files_to(&self) -> Option<String> {
+        let first = FileSum::new(self.file.clone(), self.to_sha256.clone());
+        let more = self.more_files.iter();
+        let more = more.map(|f| FileSum::new(f.path.clone(), f.to_sha256.clone()));
+        files_sha256(&std::iter::once(first).chain(more).collect::<Vec<_>>())
     }
 }
 
@@ -281,6 +302,7 @@ impl Action {
         match self {
             Action::CheckMounts(_) => "check_mounts",
             Action::WriteSnapshot { .. } => "write_snapshot",
+            Action::HoldImages { .. } => "hold_images",
             Action::PullImages { .. } => "pull_images",
             Action::ArmRestore(_) => "arm_restore",
             Action::Quiesce { .. } => "quiesce",
@@ -305,6 +327,7 @@ impl Action {
             | Action::ApplyImages(_) => true,
             Action::CheckMounts(_)
             | Action::WriteSnapshot { .. }
+            | Action::HoldImages { .. }
             | Action::PullImages { .. }
             | Action::ArmRestore(_)
             | Action::AwaitHost { .. }
@@ -316,7 +339,8 @@ impl Action {
     /// Whether it needs the host to answer.
     pub fn needs_host(&self) -> bool {
         match self {
-            Action::PullImages { .. }
+            Action::HoldImages { .. }
+            | Action::PullImages { .. }
             | Action::ArmRestore(_)
             | Action::Quiesce { .. }
             | Action::AwaitHost { .. }

@@ -66,6 +66,15 @@ impl Maker<'_> {
                 vec![],
             ),
         ];
+        let run: BTreeMap<_, _> = self
+            .before
+            .images
+            .iter()
+            .filter_map(|(service, image)| Some((service.clone(), image.id.clone()?)))
+            .collect();
+        if runs && !run.is_empty() {
+            steps.push(self.step(Action::HoldImages { images: run }, vec![]));
+        }
         if !images.is_empty() {
             let images = images
                 .iter()
@@ -73,6 +82,7 @@ impl Maker<'_> {
                     service: service.clone(),
                     reference: want.reference.clone(),
                     id: want.id.clone(),
+                    digest: want.digest.clone(),
                 })
                 .collect();
             steps.push(self.step(Action::PullImages { images }, vec![]));
@@ -207,7 +217,8 @@ impl Maker<'_> {
             env_files: stack.project.env_files.clone(),
             edits: edit.edits.clone(),
             from_sha256: stack.project.sha256.clone().unwrap_or_default(),
-            to_sha256: edit.to_sha256.clone(),
+            to_sha256: edit.to_sha256(),
+            more_files: stack.more_files(edit, false),
             back: false,
             tags,
             services,
@@ -265,8 +276,9 @@ impl Maker<'_> {
             file: self.input.deployment.compose.file.clone(),
             env_files: stack.project.env_files.clone(),
             edits,
-            from_sha256: edit.to_sha256.clone(),
+            from_sha256: edit.to_sha256(),
             to_sha256: stack.project.sha256.clone().unwrap_or_default(),
+            more_files: stack.more_files(edit, true),
             back: true,
             tags,
             services: self.running.iter().map(|c| self.as_it_is(c)).collect(),

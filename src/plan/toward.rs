@@ -9,7 +9,7 @@ use super::step::{Action, Boot, PLAN_SCHEMA, Plan, PlannedImage, StackState};
 use super::steps::Maker;
 use crate::model::{
     Colour, ContainerFacts, Deployment, Desired, DesiredImage, InstanceType, Observed, RunState,
-    ServiceName, Sha256Id, SnapshotId,
+    ServiceName, Sha256Id, SnapshotId, files_sha256,
 };
 
 /// Everything that the decision depends on.
@@ -99,7 +99,7 @@ pub fn toward(input: Input<'_>) -> Result<Decision, Vec<Check>> {
         return Ok(Decision::Unchanged { checks });
     }
     let edit = match &stack {
-        Some(stack) => match stack.edit(&images) {
+        Some(stack) => match stack.edit(&images, input.desired) {
             Ok(edit) => edit,
             // The rules tried the same edit and would have refused; say so rather than go on.
             Err(refusal) => {
@@ -167,7 +167,7 @@ fn build(
         instance_type: instance.instance_type.clone(),
         state: instance.state,
         images: running_images(running),
-        compose_sha256: stack.and_then(|s| s.project.sha256.clone()),
+        compose_sha256: stack.and_then(|s| s.project.compose_sha256()),
         running: running.iter().map(|c| c.service.clone()).collect(),
     };
     let mut after = before.clone();
@@ -185,7 +185,7 @@ fn build(
         }
     }
     if !images.is_empty() {
-        after.compose_sha256 = Some(edit.to_sha256.clone());
+        after.compose_sha256 = files_sha256(&edit.files);
     }
     let colours: BTreeMap<&ServiceName, Colour> =
         running.iter().map(|c| (&c.service, c.colour())).collect();

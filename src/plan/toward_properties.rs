@@ -271,6 +271,7 @@ fn what_can_fail_without_harm_comes_first() {
         for early in [
             "check_mounts",
             "write_snapshot",
+            "hold_images",
             "pull_images",
             "arm_restore",
         ] {

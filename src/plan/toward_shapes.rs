@@ -18,6 +18,7 @@ pub(super) struct Shape {
 const TYPE_STEPS: &[&str] = &[
     " check_mounts(host, stops)",
     " write_snapshot",
+    " hold_images",
     " arm_restore(apply_images<(; {all}); green {all}) <- commit_host",
     "!quiesce({stop}) <- apply_images<(; {all})",
     "!stop_instance <- start_instance, await_host",
@@ -31,6 +32,7 @@ const TYPE_STEPS: &[&str] = &[
 const IMAGE_STEPS: &[&str] = &[
     " check_mounts(host)",
     " write_snapshot",
+    " hold_images",
     " pull_images(n8n)",
     " arm_restore(apply_images<(n8n=n8nio/n8n:1.19.0; {all}); green {all}) <- commit_host",
     "!apply_images(n8n=n8nio/n8n:1.20.0; {all}) <- apply_images<(n8n=n8nio/n8n:1.19.0; {all})",
@@ -62,6 +64,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host, stops)",
                 " write_snapshot",
+                " hold_images",
                 " pull_images(n8n)",
                 " arm_restore(apply_images<(n8n=n8nio/n8n:1.19.0; {all}); green {all}) <- commit_host",
                 "!quiesce({stop}) <- apply_images<(n8n=n8nio/n8n:1.19.0; {all})",
@@ -86,6 +89,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host)",
                 " write_snapshot",
+                " hold_images",
                 " pull_images(n8n qdrant)",
                 " arm_restore(apply_images<(n8n=n8nio/n8n:1.19.0 qdrant=qdrant/qdrant:v1.11.3; {all}); green {all}) <- commit_host",
                 "!apply_images(n8n=n8nio/n8n:1.20.0 qdrant=qdrant/qdrant:v1.13.0; {all}) <- apply_images<(n8n=n8nio/n8n:1.19.0 qdrant=qdrant/qdrant:v1.11.3; {all})",
@@ -108,6 +112,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host, stops)",
                 " write_snapshot",
+                " hold_images",
                 " pull_images(n8n)",
                 " arm_restore(apply_images<(n8n=n8nio/n8n:1.19.0; {all}); green {all}) <- commit_host",
                 "!quiesce({stop}) <- apply_images<(n8n=n8nio/n8n:1.19.0; {all})",
@@ -136,6 +141,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host)",
                 " write_snapshot",
+                " hold_images",
                 " pull_images(n8n)",
                 " arm_restore(apply_images<(n8n=n8nio/n8n:1.19.0; {all}); green {all}) <- commit_host",
                 "!apply_images(n8n=n8nio/n8n:1.19.0; {all}) <- apply_images<(n8n=n8nio/n8n:1.19.0; {all})",
@@ -196,6 +202,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host, stops)",
                 " write_snapshot",
+                " hold_images",
                 " arm_restore(apply_images<(; ; n8n:always); green ) <- commit_host",
                 "!quiesce(n8n:always) <- apply_images<(; ; n8n:always)",
                 "!stop_instance <- start_instance, await_host",
@@ -223,6 +230,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host, stops)",
                 " write_snapshot",
+                " hold_images",
                 " arm_restore(apply_images<(; crawl4ai postgres n8n qdrant; ollama:always; postgres:always; qdrant:on-failure); green crawl4ai postgres n8n qdrant) <- commit_host",
                 "!quiesce(qdrant:on-failure n8n postgres:always crawl4ai ollama:always) <- apply_images<(; crawl4ai postgres n8n qdrant; ollama:always; postgres:always; qdrant:on-failure)",
                 "!stop_instance <- start_instance, await_host",
@@ -248,6 +256,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host)",
                 " write_snapshot",
+                " hold_images",
                 " pull_images(n8n)",
                 " arm_restore(apply_images<(n8n=n8nio/n8n:1.20.0; {all}); green {all}) <- commit_host",
                 "!apply_images(n8n=n8nio/n8n:1.20.0; {all}) <- apply_images<(n8n=n8nio/n8n:1.20.0; {all})",
@@ -270,6 +279,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host)",
                 " write_snapshot",
+                " hold_images",
                 " pull_images(n8n)",
                 " arm_restore(apply_images<(n8n=n8nio/n8n:1.19.0; crawl4ai ollama postgres qdrant); green crawl4ai ollama postgres qdrant) <- commit_host",
                 " apply_images(n8n=n8nio/n8n:1.20.0; crawl4ai ollama postgres qdrant) <- apply_images<(n8n=n8nio/n8n:1.19.0; crawl4ai ollama postgres qdrant)",
@@ -295,6 +305,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host)",
                 " write_snapshot",
+                " hold_images",
                 " pull_images(n8n)",
                 " arm_restore(apply_images<(n8n=n8nio/n8n:1.19.0; crawl4ai ollama postgres qdrant); green crawl4ai ollama postgres qdrant) <- commit_host",
                 " apply_images(n8n=n8nio/n8n:1.20.0; crawl4ai ollama postgres qdrant) <- apply_images<(n8n=n8nio/n8n:1.19.0; crawl4ai ollama postgres qdrant)",
@@ -320,6 +331,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host, stops)",
                 " write_snapshot",
+                " hold_images",
                 " arm_restore(apply_images<(; crawl4ai dev-crawl4ai-2 ollama postgres n8n qdrant); green crawl4ai dev-crawl4ai-2 ollama postgres n8n qdrant) <- commit_host",
                 "!quiesce(qdrant n8n postgres ollama dev-crawl4ai-2 crawl4ai) <- apply_images<(; crawl4ai dev-crawl4ai-2 ollama postgres n8n qdrant)",
                 "!stop_instance <- start_instance, await_host",
@@ -379,6 +391,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host, stops)",
                 " write_snapshot",
+                " hold_images",
                 " arm_restore(apply_images<(; ollama postgres n8n qdrant crawl4ai); green ollama postgres n8n qdrant crawl4ai) <- commit_host",
                 "!quiesce(crawl4ai qdrant n8n postgres ollama) <- apply_images<(; ollama postgres n8n qdrant crawl4ai)",
                 "!stop_instance <- start_instance, await_host",
@@ -405,6 +418,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host, stops)",
                 " write_snapshot",
+                " hold_images",
                 " arm_restore(apply_images<(; {all}); green crawl4ai ollama qdrant) <- commit_host",
                 "!quiesce({stop}) <- apply_images<(; {all})",
                 "!stop_instance <- start_instance, await_host",

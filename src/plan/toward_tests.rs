@@ -174,6 +174,7 @@ fn short(action: &Action) -> String {
             format!("{name}({}; red {})", words(&v.must), words(&v.may_be_red))
         }
         Action::WriteSnapshot { .. }
+        | Action::HoldImages { .. }
         | Action::StopInstance {}
         | Action::StartInstance {}
         | Action::AwaitHost { .. }
@@ -532,6 +533,11 @@ fn the_serialised_plan_keeps_its_form() {
       name: write_snapshot
       snapshot: 20261120-100000-0007
       reuse: false
+    - on: i-0123456789abcdef0
+      name: hold_images
+      images:
+        n8n: sha256:93c3c890a68ecc708
+        postgres: sha256:1a0e134efe418b885
     - on: i-0123456789abcdef0
       name: pull_images
       images:

@@ -316,6 +316,7 @@ pub(crate) fn inspect() -> InspectData {
             compose: ComposeIdentity {
                 project: "root".into(),
                 file: "/root/docker-compose.yml".into(),
+                more_files: Vec::new(),
             },
             created_at: at(0),
             cache: DeploymentCache {
@@ -354,6 +355,8 @@ pub(crate) fn mended() -> FixData {
         unit: "mnt-efs.mount".into(),
         written: true,
         requires: vec!["mnt-efs.mount".into()],
+        waits: true,
+        images_held: vec![],
     }
 }
 
@@ -366,6 +369,7 @@ pub(crate) fn adopted() -> AdoptData {
         compose: ComposeIdentity {
             project: "root".into(),
             file: "/root/docker-compose.yml".into(),
+            more_files: Vec::new(),
         },
         file_system_id: None,
         mount_point: None,

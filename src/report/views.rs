@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::model::{
     ComposeIdentity, Deployment, DeploymentName, FileSystemId, InstanceId, InstanceType,
-    OperationId, Outcome, RunState, ServiceName, SnapshotId, Timestamp,
+    OperationId, Outcome, RunState, ServiceName, Sha256Id, SnapshotId, Timestamp,
 };
 
 use super::result::{ErrorDocument, PlanData, StepData};
@@ -62,7 +62,7 @@ pub struct WayBack {
 }
 
 /// `data` of `check --fix`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct FixData {
     /// The drop-in, on the host.
     pub file: String,
@@ -74,6 +74,10 @@ pub struct FixData {
     pub written: bool,
     /// `Requires=` of docker.service, as it reads back.
     pub requires: Vec<String>,
+    /// Whether Docker waits for that mount; file, text and unit are empty where there is none to wait for.
+    pub waits: bool,
+    /// The images, by id, that snapshots need and that are held now, and were not before.
+    pub images_held: Vec<Sha256Id>,
 }
 
 /// `data` of `status`: what is, now.

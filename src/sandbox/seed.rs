@@ -57,6 +57,7 @@ impl World {
             compose: ComposeIdentity {
                 project: PROJECT.into(),
                 file: COMPOSE_FILE.into(),
+                more_files: Vec::new(),
             },
             created_at: now,
             cache: DeploymentCache {

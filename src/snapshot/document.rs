@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Colour, ContainerFacts, Deployment, DeploymentName, FileSystemId, ImageRef, InstanceId,
-    InstanceType, Observed, RunState, ServiceName, Sha256Id, SnapshotId, Timestamp,
+    Colour, ContainerFacts, Deployment, DeploymentName, FileSum, FileSystemId, ImageRef,
+    InstanceId, InstanceType, Observed, ProjectFacts, RunState, ServiceName, Sha256Id, SnapshotId,
+    Timestamp,
 };
 use crate::plan::PlannedImage;
 
@@ -60,12 +61,16 @@ pub struct Snapshot {
 pub struct ComposeEvidence {
     /// `com.docker.compose.project`.
     pub project: String,
-    /// The compose file on the host.
+    /// The compose file on the host; the first, where there are several.
     pub file: String,
     /// Its env files, by name.
     pub env_files: Vec<String>,
-    /// SHA-256 of the compose file, in hex; None where the host could not be asked.
+    /// SHA-256 of the compose file, in hex; None where the host could not be asked. Of several files, that of what
+    /// `sha256sum` prints of them in their order.
     pub sha256: Option<String>,
+    /// Each file with its SHA-256, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileSum>,
 }
 
 /// One service, as it was seen.
@@ -83,6 +88,18 @@ pub struct ServiceEvidence {
     pub restarts: u32,
     /// What its health check said; None without one.
     pub health: Option<String>,
+}
+
+impl ComposeEvidence {
+    /// What each file said, by path; empty where it is not known.
+    pub fn sums(&self) -> Vec<FileSum> {
+        match &self.sha256 {
+            Some(sha256) if self.files.is_empty() => {
+                vec![FileSum::new(self.file.clone(), sha256.clone())]
+            }
+            _ => self.files.clone(),
+        }
+    }
 }
 
 impl Snapshot {
@@ -135,7 +152,11 @@ impl Snapshot {
                 project: deployment.compose.project.clone(),
                 file: deployment.compose.file.clone(),
                 env_files: project.map(|p| p.env_files.clone()).unwrap_or_default(),
-                sha256: project.and_then(|p| p.sha256.clone()),
+                sha256: project.and_then(ProjectFacts::compose_sha256),
+                files: project
+                    .and_then(ProjectFacts::sums)
+                    .filter(|sums| sums.len() > 1)
+                    .unwrap_or_default(),
             },
             services,
             boot_id: facts.map(|f| f.boot_id.clone()),

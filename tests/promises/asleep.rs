@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, Effect, StatusChecks};
 use geusemaker::host::{
-    ArmRequest, Host, HostError, Job, JobState, LookRequest, MountRequest, OrderFacts,
-    OrderRequest, Tag,
+    ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobState, LookRequest, MountRequest,
+    OrderFacts, OrderRequest, Tag,
 };
 use geusemaker::journal::Entry;
 use geusemaker::model::{
@@ -152,6 +152,15 @@ impl Host for Network {
     ) -> Result<MountFacts, HostError> {
         self.reach()?;
         self.host.mount(on, tag, ask).await
+    }
+    async fn hold(
+        &self,
+        on: &InstanceId,
+        tag: Option<&Tag>,
+        ask: &HoldRequest,
+    ) -> Result<HoldFacts, HostError> {
+        self.reach()?;
+        self.host.hold(on, tag, ask).await
     }
     async fn start(&self, on: &InstanceId, tag: &Tag, job: &Job) -> Result<JobState, HostError> {
         self.reach()?;

@@ -214,6 +214,8 @@ async fn p7_what_a_user_or_a_host_named_is_data_and_never_runs() {
             text: FileText::New(Secret::new(format!("services: {{}} # {wild}\n"))),
             from_sha256: "0".repeat(64),
             to_sha256: "1".repeat(64),
+            more_files: Vec::new(),
+            more_texts: Vec::new(),
             tags: vec![],
             services: vec![ApplyService {
                 service,

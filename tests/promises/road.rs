@@ -40,6 +40,7 @@ fn an_update_changes_type_and_image_in_one_outage() {
         [
             "check_mounts",
             "write_snapshot",
+            "hold_images",
             "pull_images",
             "arm_restore",
             "quiesce",

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use async_trait::async_trait;
 use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, Effect, Lasting, StatusChecks};
 use geusemaker::host::{
-    ArmRequest, Host, HostError, Job, JobState, LookRequest, MountRequest, OrderFacts,
-    OrderRequest, Tag,
+    ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobState, LookRequest, MountRequest,
+    OrderFacts, OrderRequest, Tag,
 };
 use geusemaker::journal::{Entry, Failure, FailureClass, JOURNAL_SCHEMA, Line, committed};
 use geusemaker::model::{
@@ -141,6 +141,17 @@ impl Host for Faulty {
             return self.host.mount(on, tag, ask).await;
         }
         self.on_host(self.host.mount(on, tag, ask)).await
+    }
+    async fn hold(
+        &self,
+        on: &InstanceId,
+        tag: Option<&Tag>,
+        ask: &HoldRequest,
+    ) -> Result<HoldFacts, HostError> {
+        if tag.is_none() {
+            return self.host.hold(on, tag, ask).await;
+        }
+        self.on_host(self.host.hold(on, tag, ask)).await
     }
     async fn start(&self, on: &InstanceId, tag: &Tag, job: &Job) -> Result<JobState, HostError> {
         self.on_host(self.host.start(on, tag, job)).await
@@ -403,6 +414,7 @@ const GATE: GateSettings = GateSettings {
 
 pub fn update(instance_type: Option<&str>, images: &[(&str, &str)]) -> Desired {
     Desired {
+        files: vec![],
         instance_type: instance_type.map(|t| InstanceType::new(t).expect("a type")),
         images: images
             .iter()
@@ -410,6 +422,7 @@ pub fn update(instance_type: Option<&str>, images: &[(&str, &str)]) -> Desired {
                 let image = DesiredImage {
                     reference: ImageRef::new(*reference).expect("a reference"),
                     id: None,
+                    digest: None,
                 };
                 (ServiceName::new(*service).expect("a service"), image)
             })
@@ -450,6 +463,7 @@ pub async fn begin(shape: &Shape) -> (Rig, Plan, Snapshot) {
         .await;
     assert_eq!(outcome, Outcome::Updated, "the update before the rollback");
     let back = Desired {
+        files: snapshot.compose.sums(),
         instance_type: Some(snapshot.instance_type.clone()),
         images: snapshot
             .services
@@ -460,6 +474,7 @@ pub async fn begin(shape: &Shape) -> (Rig, Plan, Snapshot) {
                     DesiredImage {
                         reference: e.image.reference.clone(),
                         id: e.image.id.clone(),
+                        digest: None,
                     },
                 )
             })

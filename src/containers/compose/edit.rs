@@ -6,19 +6,19 @@ use std::ops::Range;
 use serde_yaml::Value;
 
 use super::ComposeError;
-use super::locate::{Place, parse, places};
+use super::locate::{Place, Slot, parse, places};
 use super::read::{kind, merged, read_services, services_of};
-use crate::model::{ImageRef, ServiceName};
+use crate::model::{ImageRef, ServiceName, sha256_hex};
 
 /// The text with the image of each named service replaced, and everything else byte for byte as it was:
-/// comments, quotes, layout, line ends. A reference that is already there changes nothing.
+/// comments, quotes, layout, line ends. A reference that is already there changes nothing. A service whose
+/// image comes by a merge key gets an `image:` of its own, before its first key.
 ///
 /// The result is proved before it is given out: parsed before and after, the texts differ at the asked
 /// paths alone, and by line only where those scalars are.
 ///
 /// # Errors
-/// [`ComposeError`] names why a value cannot be edited alone: a merge key, an alias or a shared anchor,
-/// interpolation, `build:`, several documents, … Nothing is edited then.
+/// [`ComposeError`] names why a value cannot be edited alone: an alias or a shared anchor, interpolation, `build:`, several documents, … Nothing is edited then.
 pub fn set_images(
     text: &str,
     edits: &BTreeMap<ServiceName, ImageRef>,
@@ -28,13 +28,16 @@ pub fn set_images(
     let before = parse(text)?;
     let whole = merged(before.clone())?;
     let services = services_of(&whole)?;
-    if whole.get("include").is_some_and(|i| !i.is_null()) {
-        return Err(ComposeError::Includes);
-    }
+    let includes = has_include(&whole);
     let places = places(text);
     let mut changes: Vec<Change> = Vec::new();
     for (service, reference) in edits {
         let Some(said) = services.get(service.as_str()) else {
+            if includes {
+                return Err(ComposeError::Included {
+                    service: service.clone(),
+                });
+            }
             return Err(ComposeError::NoSuchService {
                 service: service.clone(),
                 known: services
@@ -52,12 +55,22 @@ pub fn set_images(
         if said.get("image").and_then(Value::as_str) == Some(reference.as_str()) {
             continue;
         }
-        let at = editable(text, service, said, &places)?;
-        let new = rewritten(&text[at.clone()], reference.as_str());
+        let (at, new, own) = match editable(text, service, said, &places)? {
+            Spot::Value(at) => {
+                let new = rewritten(&text[at.clone()], reference.as_str());
+                (at, new, false)
+            }
+            Spot::Key(slot) => {
+                let value = rewritten("", reference.as_str());
+                let new = format!("{}image: {value}{}", slot.indent, slot.end);
+                (slot.at..slot.at, new, true)
+            }
+        };
         changes.push(Change {
             service: service.clone(),
             at,
             new,
+            own,
             reference: reference.clone(),
         });
     }
@@ -72,20 +85,99 @@ pub fn set_images(
     Ok(edited)
 }
 
+/// Whether the file includes others.
+pub(super) fn includes(text: &str) -> bool {
+    parse(text).is_ok_and(|whole| has_include(&whole))
+}
+
+fn has_include(whole: &Value) -> bool {
+    whole.get("include").is_some_and(|i| !i.is_null())
+}
+
+/// [`set_images`], on the way back to a text with this SHA-256: an `image:` that a service was given of its own is
+/// taken out again where the result is that very text.
+///
+/// # Errors
+/// As [`set_images`].
+pub fn set_images_to(
+    text: &str,
+    edits: &BTreeMap<ServiceName, ImageRef>,
+    was: Option<&str>,
+) -> Result<String, ComposeError> {
+    let edited = set_images(text, edits)?;
+    let Some(was) = was.filter(|was| sha256_hex(&edited) != *was) else {
+        return Ok(edited);
+    };
+    let meant = parse(&edited).and_then(merged)?;
+    let mut bare = edited.clone();
+    for service in edits.keys() {
+        let less = without_own(&bare, service);
+        let same = |less: &String| parse(less).and_then(merged).is_ok_and(|it| it == meant);
+        if let Some(less) = less.filter(same) {
+            bare = less;
+        }
+    }
+    let is_it = sha256_hex(&bare) == was;
+    Ok(if is_it { bare } else { edited })
+}
+
+/// The text without the `image:` that [`set_images`] gave this service, if it has one that could be that.
+fn without_own(text: &str, service: &ServiceName) -> Option<String> {
+    let places = places(text);
+    let (_, Place::Scalar(at)) = places.iter().find(|(name, _)| name == service.as_str())? else {
+        return None;
+    };
+    let (head, tail) = (text.get(..at.start)?, text.get(at.end..)?);
+    let head = head.strip_suffix("image: ")?;
+    let (head, tail) = if let Some(tail) = tail.strip_prefix(", ") {
+        (head, tail)
+    } else {
+        let tail = tail.strip_prefix("\r\n").or(tail.strip_prefix('\n'))?;
+        (head.trim_end_matches(' '), tail)
+    };
+    let less = format!("{head}{tail}");
+    // Only from where it would have been put.
+    let slot = self::places(&less)
+        .into_iter()
+        .find_map(|(name, place)| match place {
+            Place::NoImage(slot) if name == service.as_str() => slot,
+            _ => None,
+        });
+    (slot?.at == head.len()).then_some(less)
+}
+
 struct Change {
     service: ServiceName,
     at: Range<usize>,
     new: String,
+    /// The service gets an `image:` of its own; it came by a merge key before.
+    own: bool,
     reference: ImageRef,
 }
 
-/// Where the image of a service stands, if it is one plain value of its own.
+impl Change {
+    /// It adds a line, and changes none.
+    fn adds_line(&self) -> bool {
+        self.new.ends_with('\n')
+    }
+}
+
+/// What is to be written.
+enum Spot {
+    /// Over this value.
+    Value(Range<usize>),
+    /// A key and its value.
+    Key(Slot),
+}
+
+/// Where the image of a service stands, if it is one plain value of its own; where it would stand, if it comes
+/// by a merge key.
 fn editable(
     text: &str,
     service: &ServiceName,
     said: &Value,
     places: &[(String, Place)],
-) -> Result<Range<usize>, ComposeError> {
+) -> Result<Spot, ComposeError> {
     let service = service.clone();
     let place = places
         .iter()
@@ -98,7 +190,8 @@ fn editable(
             service,
             extends: said.get("extends").is_some(),
         }),
-        (Some(Place::NoImage), Some(_)) => Err(ComposeError::MergedImage { service }),
+        (Some(Place::NoImage(Some(slot))), Some(_)) => Ok(Spot::Key(slot.clone())),
+        (Some(Place::NoImage(None)), Some(_)) => Err(ComposeError::MergedImage { service }),
         (Some(Place::Alias), _) => Err(ComposeError::AliasImage { service }),
         (Some(Place::Other), Some(image)) => {
             let found = if image.is_string() {
@@ -116,7 +209,10 @@ fn editable(
                 });
             };
             if value.contains('$') {
-                return Err(ComposeError::Interpolated { service });
+                return Err(ComposeError::Interpolated {
+                    service,
+                    variables: variables(value),
+                });
             }
             let written = text.get(at.clone()).unwrap_or_default();
             if written.contains(['\n', '\r']) || written.starts_with(['|', '>']) {
@@ -131,9 +227,30 @@ fn editable(
                     extends: false,
                 });
             }
-            Ok(at.clone())
+            Ok(Spot::Value(at.clone()))
         }
     }
+}
+
+/// The names of the variables in an interpolated text; never their defaults.
+fn variables(text: &str) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('$') {
+        // `$$` is a dollar.
+        if let Some(after) = after.strip_prefix('$') {
+            rest = after;
+            continue;
+        }
+        let after = after.strip_prefix('{').unwrap_or(after);
+        let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let (name, after) = after.split_at(end.unwrap_or(after.len()));
+        if !name.is_empty() && !names.iter().any(|n| n == name) {
+            names.push(name.to_owned());
+        }
+        rest = after;
+    }
+    names
 }
 
 /// The reference in the quotes of the scalar that it replaces. A reference never holds a quote or a
@@ -185,7 +302,19 @@ fn guard(text: &str, before: &Value, edited: &str, changes: &[Change]) -> Result
     let asked: BTreeMap<String, &Change> =
         changes.iter().map(|c| (path_of(&c.service), c)).collect();
     let mut differing = BTreeSet::new();
-    differences(before, &after, "", &mut differing);
+    // An image that is new to its service must be there; without it all is to be as it was.
+    let mut bare = after.clone();
+    for change in changes.iter().filter(|c| c.own) {
+        let services = bare.get_mut("services");
+        let service = services.and_then(|s| s.get_mut(change.service.as_str()));
+        let taken = service
+            .and_then(Value::as_mapping_mut)
+            .and_then(|s| s.remove("image"));
+        if taken.is_some() {
+            differing.insert(path_of(&change.service));
+        }
+    }
+    differences(before, &bare, "", &mut differing);
     let others: Vec<String> = differing
         .iter()
         .filter(|path| !asked.contains_key(*path))
@@ -208,12 +337,26 @@ fn guard(text: &str, before: &Value, edited: &str, changes: &[Change]) -> Result
             )));
         }
     }
+    let line = |c: &Change| text[..c.at.start].matches('\n').count();
     let lines: BTreeSet<usize> = changes
         .iter()
-        .map(|c| text[..c.at.start].matches('\n').count())
+        .filter(|c| !c.adds_line())
+        .map(line)
         .collect();
-    let (old, new): (Vec<&str>, Vec<&str>) =
-        (text.split('\n').collect(), edited.split('\n').collect());
+    let old: Vec<&str> = text.split('\n').collect();
+    let mut new: Vec<&str> = edited.split('\n').collect();
+    // From behind, so that the earlier ones keep their places.
+    let added = changes.iter().filter(|c| c.adds_line()).collect::<Vec<_>>();
+    for (before, change) in added.iter().enumerate().rev() {
+        let at = line(change) + before;
+        let Some(found) = new.get(at) else {
+            return Err(failed(format!("line {} was not added", at + 1)));
+        };
+        if Some(*found) != change.new.strip_suffix('\n') {
+            return Err(failed(format!("line {} was not added", at + 1)));
+        }
+        new.remove(at);
+    }
     let elsewhere = (0..old.len()).find(|i| old.get(*i) != new.get(*i) && !lines.contains(i));
     if old.len() != new.len() || elsewhere.is_some() {
         return Err(failed(format!(

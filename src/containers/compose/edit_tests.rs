@@ -2,6 +2,7 @@
 
 use super::super::unified_diff;
 use super::*;
+use crate::model::sha256_hex;
 use crate::plan::fixtures::{COMPOSE, image, service};
 
 fn set(text: &str, edits: &[(&str, &str)]) -> Result<String, ComposeError> {
@@ -124,6 +125,88 @@ fn edits_one_value_and_keeps_every_other_byte() {
 }
 
 #[test]
+fn a_merged_image_becomes_one_of_the_service_s_own() {
+    // (what, before, after); always a → new:2
+    let table = [
+        (
+            "merged",
+            "x: &x {image: x:1}\nservices:\n  a:\n    <<: *x # c\n    restart: always\n",
+            "x: &x {image: x:1}\nservices:\n  a:\n    image: new:2\n    <<: *x # c\n    restart: always\n",
+        ),
+        (
+            "from a list, with an anchor of its own",
+            "x: &x {image: x:1}\nservices:\n  a: &a\n      # why\n      <<: [*x]",
+            "x: &x {image: x:1}\nservices:\n  a: &a\n      # why\n      image: new:2\n      <<: [*x]",
+        ),
+        (
+            "crlf",
+            "x: &x {image: x:1}\r\nservices:\r\n  a:\r\n    <<: *x\r\n",
+            "x: &x {image: x:1}\r\nservices:\r\n  a:\r\n    image: new:2\r\n    <<: *x\r\n",
+        ),
+        (
+            "flow",
+            "x: &x {image: x:1}\nservices:\n  a: {<<: *x, restart: always} # c\n",
+            "x: &x {image: x:1}\nservices:\n  a: {image: new:2, <<: *x, restart: always} # c\n",
+        ),
+        (
+            "interpolated where it comes from",
+            "x: &x {image: \"x:${T}\"}\nservices:\n  a:\n    <<: *x\n",
+            "x: &x {image: \"x:${T}\"}\nservices:\n  a:\n    image: new:2\n    <<: *x\n",
+        ),
+    ];
+    for (what, before, after) in table {
+        let edited = set(before, &[("a", "new:2")]);
+        assert_eq!(edited.as_deref(), Ok(after), "{what}");
+        assert_eq!(
+            set(after, &[("a", "new:3")]),
+            Ok(after.replace("new:2", "new:3")),
+            "{what}"
+        );
+        // Where it goes back to a text that was there, it is that text.
+        let back = |reference: &str, was: &str| {
+            let edits = [(service("a"), image(reference))].into();
+            set_images_to(after, &edits, Some(&sha256_hex(was))).expect("edited")
+        };
+        if what.starts_with("interpolated") {
+            continue;
+        }
+        assert_eq!(back("x:1", before), before, "{what}");
+        assert_eq!(back("x:1", "another text"), after.replace("new:2", "x:1"));
+        assert_eq!(back("y:1", before), after.replace("new:2", "y:1"));
+    }
+    let two =
+        "x: &x {image: x:1}\nservices:\n  a:\n    <<: *x\n  b:\n    <<: *x\n  c: {image: y:1}\n";
+    let edited = set(two, &[("a", "a:1"), ("b", "b:1"), ("c", "c:1")]).expect("edited");
+    assert_eq!(
+        edited,
+        "x: &x {image: x:1}\nservices:\n  a:\n    image: a:1\n    <<: *x\n  b:\n    image: b:1\n    <<: *x\n  c: {image: c:1}\n"
+    );
+    let edits = [
+        (service("a"), image("x:1")),
+        (service("b"), image("x:1")),
+        (service("c"), image("y:1")),
+    ];
+    let back = set_images_to(&edited, &edits.into(), Some(&sha256_hex(two)));
+    assert_eq!(back.as_deref(), Ok(two));
+}
+
+#[test]
+fn a_long_file_is_edited_in_its_one_line() {
+    let mut text = String::from("services:\n");
+    for i in 0..2500 {
+        text.push_str(&format!(
+            "  s{i}:\n    # {i}\n    image: x:{i}\n    ports: [\"{i}:1\"]\n"
+        ));
+    }
+    assert!(text.lines().count() > 10_000);
+    let edited = set(&text, &[("s1234", "new:2")]).expect("edited");
+    assert_eq!(
+        edited,
+        text.replacen("image: x:1234\n", "image: new:2\n", 1)
+    );
+}
+
+#[test]
 fn quotes_a_reference_that_yaml_would_not_read_as_text() {
     for (reference, written) in [
         ("1.20", "\"1.20\""),
@@ -176,16 +259,6 @@ fn several_edits_at_once() {
 fn refuses_by_name_what_it_cannot_edit_alone() {
     // (what, text, the message's beginning); always a → new:2
     let table = [
-        (
-            "merged image",
-            "x: &x {image: x:1}\nservices:\n  a:\n    <<: *x\n",
-            "the image of service a comes from a merge key",
-        ),
-        (
-            "merged from a list",
-            "x: &x {image: x:1}\nservices:\n  a:\n    <<: [*x]\n",
-            "the image of service a comes from a merge key",
-        ),
         (
             "alias service",
             "services:\n  b: &b {image: x:1}\n  a: *b\n",
@@ -374,8 +447,18 @@ fn refuses_by_name_what_it_cannot_edit_alone() {
         ),
         (
             "include",
-            "include: [other.yml]\nservices:\n  a: {image: x:1}\n",
-            "the compose file includes other files",
+            "include: [other.yml]\nservices:\n  b: {image: x:1}\n",
+            "service a comes from a file that the compose file includes",
+        ),
+        (
+            "merged, and merged on by another",
+            "x: &x {image: x:1}\nservices:\n  a: &a\n    <<: *x\n  b: {<<: *a}\n",
+            "the image of service a is shared by a YAML anchor; changing it would also change /services/b/<<",
+        ),
+        (
+            "interpolated, and merged",
+            "x: &x {image: 'x:${T}'}\nservices:\n  a:\n    <<: *x\n    image: 'x:${T:-1}$U'\n",
+            "the image of service a is interpolated ($T, $U); expected it written out",
         ),
     ];
     for (what, text, message) in table {

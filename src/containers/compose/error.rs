@@ -49,9 +49,14 @@ pub enum ComposeError {
         /// The rule that it breaks.
         expected: &'static str,
     },
-    /// `include` at the top: parts of the project are in other files.
-    #[error("the compose file includes other files; expected everything in one file")]
-    Includes,
+    /// The service is not in the file, and the file includes others.
+    #[error(
+        "service {service} comes from a file that the compose file includes; expected it in a compose file of the project itself"
+    )]
+    Included {
+        /// The service.
+        service: ServiceName,
+    },
     /// There is no such service.
     #[error("there is no service {service}; the compose file has {}", known.join(", "))]
     NoSuchService {
@@ -95,10 +100,12 @@ pub enum ComposeError {
         service: ServiceName,
     },
     /// The image is interpolated.
-    #[error("the image of service {service} is interpolated ($); expected it written out")]
+    #[error("the image of service {service} is interpolated{}; expected it written out", if variables.is_empty() { " ($)".to_owned() } else { format!(" (${})", variables.join(", $")) })]
     Interpolated {
         /// The service.
         service: ServiceName,
+        /// The variables in it.
+        variables: Vec<String>,
     },
     /// The image is not a text on one line.
     #[error("the image of service {service} is {found}; expected text on one line")]
@@ -135,7 +142,23 @@ impl ComposeError {
             Self::BadService { .. } => "rename the service, or give it a mapping".into(),
             Self::DuplicateKey { .. } => "leave one of the two".into(),
             Self::SeveralDocuments => "leave one document in the file".into(),
-            Self::Includes => "write the included services into the file".into(),
+            Self::Included { service } => {
+                format!(
+                    "move service {service} from the included file into the compose file; nothing is recreated by that"
+                )
+            }
+            Self::Interpolated { service, variables } => {
+                let set = match variables.as_slice() {
+                    [] => String::new(),
+                    names => format!(
+                        "; or set {} where it is set now (the project's env file or .env) and run `docker compose up -d {service}` by hand",
+                        names.join(", ")
+                    ),
+                };
+                format!(
+                    "write the reference that service {service} runs (`geusemaker status` shows it) into its image: in place of the variable: nothing is recreated by that, and --image works from then on{set}"
+                )
+            }
             Self::NoSuchService { .. } => "name one of these services".into(),
             Self::Builds { service } => {
                 format!(
@@ -148,7 +171,6 @@ impl ComposeError {
             }
             Self::MergedImage { service }
             | Self::AliasImage { service }
-            | Self::Interpolated { service }
             | Self::NotOneLine { service, .. } => {
                 format!(
                     "write the reference that service {service} runs into its image:, as plain text"

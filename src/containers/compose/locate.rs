@@ -63,10 +63,21 @@ pub(super) enum Place {
     Alias,
     /// Something with a tag, a sequence or a mapping.
     Other,
-    /// The service is written out, without a key `image`.
-    NoImage,
+    /// The service is written out, without a key `image`. One of its own would go in here; None: it cannot.
+    NoImage(Option<Slot>),
     /// The service is an alias or has a tag.
     NotWrittenOut,
+}
+
+/// Where a key fits in front of the first one of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Slot {
+    /// The byte at which it is put in.
+    pub(super) at: usize,
+    /// What stands before the key, on a line of its own; empty in a flow mapping.
+    pub(super) indent: String,
+    /// What ends it: a line's end as the file has it, or `, `.
+    pub(super) end: &'static str,
 }
 
 /// The services that are written out in the text, in its order.
@@ -86,7 +97,7 @@ pub(super) fn places(text: &str) -> Vec<(String, Place)> {
                 return None;
             };
             let place = match entry.value_node() {
-                Some(YamlNode::Mapping(service)) => image_of(&service),
+                Some(YamlNode::Mapping(service)) => image_of(text, &service),
                 _ => Place::NotWrittenOut,
             };
             Some((key.as_string(), place))
@@ -101,9 +112,9 @@ fn mapping_at(within: &Mapping, key: &str) -> Option<Mapping> {
     }
 }
 
-fn image_of(service: &Mapping) -> Place {
+fn image_of(text: &str, service: &Mapping) -> Place {
     let Some(entry) = service.find_entry_by_key("image") else {
-        return Place::NoImage;
+        return Place::NoImage(slot(text, service));
     };
     match entry.value_node() {
         Some(YamlNode::Scalar(scalar)) => {
@@ -113,4 +124,24 @@ fn image_of(service: &Mapping) -> Place {
         Some(YamlNode::Alias(_)) => Place::Alias,
         _ => Place::Other,
     }
+}
+
+fn slot(text: &str, service: &Mapping) -> Option<Slot> {
+    let entry = service.entries().next()?;
+    let first = entry.byte_range().start as usize;
+    if service.is_flow_style() {
+        return Some(Slot {
+            at: first,
+            indent: String::new(),
+            end: ", ",
+        });
+    }
+    let line = text.get(..first)?.rfind('\n')? + 1;
+    let indent = &text[line..first];
+    let crlf = text[..line].ends_with("\r\n");
+    (!indent.is_empty() && indent.bytes().all(|b| b == b' ')).then(|| Slot {
+        at: line,
+        indent: indent.to_owned(),
+        end: if crlf { "\r\n" } else { "\n" },
+    })
 }

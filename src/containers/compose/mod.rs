@@ -9,9 +9,11 @@ mod diff;
 mod edit;
 mod error;
 mod locate;
+mod project;
 mod read;
 
 pub use diff::unified_diff;
-pub use edit::set_images;
+pub use edit::{set_images, set_images_to};
 pub use error::ComposeError;
+pub use project::{read_project, set_project_images};
 pub use read::{ServiceDoc, read_services};

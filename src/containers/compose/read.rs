@@ -100,7 +100,7 @@ fn service(key: &Value, value: &Value, place: Option<&Place>) -> Result<ServiceD
     let text = |key: &str| said.get(key).and_then(Value::as_str).map(str::to_owned);
     let image = text("image");
     Ok(ServiceDoc {
-        merged: image.is_some() && matches!(place, None | Some(Place::NoImage)),
+        merged: image.is_some() && matches!(place, None | Some(Place::NoImage(_))),
         alias: matches!(place, Some(Place::Alias | Place::NotWrittenOut)),
         interpolated: image.as_deref().is_some_and(|i| i.contains('$')),
         build: said.get("build").is_some_and(|b| !b.is_null()),

@@ -12,11 +12,13 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 
 use super::envelope::{Gather, Next, parse_slice};
-use super::reply::{parse_job, parse_look, parse_mount, parse_order, parse_put, parse_restore};
+use super::reply::{
+    parse_hold, parse_job, parse_look, parse_mount, parse_order, parse_put, parse_restore,
+};
 use super::scripts::Verb;
 use super::{
-    ArmRequest, Host, HostError, Input, Job, JobState, LookRequest, MountRequest, OrderFacts,
-    OrderRequest, Tag,
+    ArmRequest, HoldFacts, HoldRequest, Host, HostError, Input, Job, JobState, LookRequest,
+    MountRequest, OrderFacts, OrderRequest, Tag,
 };
 use crate::cloud::{Agent, Clock};
 use crate::model::{HostFacts, InstanceId, MountFacts, RestoreState};
@@ -136,9 +138,22 @@ impl Host for RunCommandHost {
         parse_order(tag.map(|t| t.fence), &document)
     }
 
+    async fn hold(
+        &self,
+        on: &InstanceId,
+        tag: Option<&Tag>,
+        ask: &HoldRequest,
+    ) -> Result<HoldFacts, HostError> {
+        let input = request::hold(tag, ask)?;
+        let document = self.document(on, Verb::Hold, tag, input, 0).await?;
+        parse_hold(tag.map(|t| t.fence), &document)
+    }
+
     async fn start(&self, on: &InstanceId, tag: &Tag, job: &Job) -> Result<JobState, HostError> {
         let request = request::start(tag, job)?;
-        self.put(on, tag, request.parts).await?;
+        for parts in request.texts {
+            self.put(on, tag, parts).await?;
+        }
         let parse = |document: &str| parse_job(Verb::Start, tag.fence, document);
         self.with_program(on, Verb::Start, tag, request.start, parse)
             .await

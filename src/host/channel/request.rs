@@ -5,9 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::host::scripts::{self, Verb, program_sha256};
 use crate::host::{
-    ApplyJob, ArmRequest, FileText, HostError, Input, Job, LookRequest, MountRequest, OrderRequest,
-    Tag, sha256_hex,
+    ApplyJob, ArmRequest, FileText, HoldRequest, HostError, Input, Job, LookRequest, MountRequest,
+    OrderRequest, Tag, sha256_hex,
 };
+use crate::model::Secret;
 
 /// The document of `SendCommand` is at most 64 KB, parameters and all; JSON escapes some of the script.
 const MOST: usize = 48_000;
@@ -66,15 +67,25 @@ pub(super) fn order(tag: Option<&Tag>, ask: &OrderRequest) -> Result<Input, Host
     fits(Verb::Order, input)
 }
 
-/// The commands of a start: the parts of a long text first.
+pub(super) fn hold(tag: Option<&Tag>, ask: &HoldRequest) -> Result<Input, HostError> {
+    let input = tag.map(tag_lines).unwrap_or_default();
+    let input = input.text("owner", &ask.owner());
+    let images = ask.images.iter();
+    fits(
+        Verb::Hold,
+        images.fold(input, |input, id| input.text("image", id.as_str())),
+    )
+}
+
+/// The commands of a start: the parts of each text that does not go with it first.
 pub(super) struct StartRequest {
-    pub(super) parts: Vec<Input>,
+    pub(super) texts: Vec<Vec<Input>>,
     pub(super) start: Input,
 }
 
 pub(super) fn start(tag: &Tag, job: &Job) -> Result<StartRequest, HostError> {
     let input = tag_lines(tag);
-    let mut parts = Vec::new();
+    let mut texts = Vec::new();
     let start = match job {
         Job::Pull { reference } => input
             .text("kind", "pull")
@@ -89,6 +100,9 @@ pub(super) fn start(tag: &Tag, job: &Job) -> Result<StartRequest, HostError> {
         }
         Job::Apply(apply) | Job::Restore(apply) => {
             let (lines, text) = apply_lines(Verb::Start, apply)?;
+            for text in &apply.more_texts {
+                texts.push(put(tag, text)?);
+            }
             let kind = match job {
                 Job::Restore(_) => RESTORE,
                 _ => "apply",
@@ -98,13 +112,15 @@ pub(super) fn start(tag: &Tag, job: &Job) -> Result<StartRequest, HostError> {
             if Verb::Start.with(&whole).len() <= MOST {
                 whole
             } else {
-                parts = put(tag, apply)?;
+                if let FileText::New(text) = &apply.text {
+                    texts.push(put(tag, text)?);
+                }
                 input.and(&lines)
             }
         }
     };
     Ok(StartRequest {
-        parts,
+        texts,
         start: fits(Verb::Start, start)?,
     })
 }
@@ -138,7 +154,10 @@ pub(super) fn arm(tag: &Tag, ask: &ArmRequest) -> Result<Input, HostError> {
 /// The lines of an apply, and the line with its text.
 fn apply_lines(verb: Verb, job: &ApplyJob) -> Result<(Input, Input), HostError> {
     let (textis, text) = match &job.text {
-        FileText::Keep if job.from_sha256 != job.to_sha256 => {
+        FileText::Keep
+            if job.from_sha256 != job.to_sha256
+                || job.more_files.iter().any(|f| f.from_sha256 != f.to_sha256) =>
+        {
             return Err(bad(
                 verb,
                 "a file that is kept cannot change its SHA-256".into(),
@@ -167,6 +186,9 @@ fn apply_lines(verb: Verb, job: &ApplyJob) -> Result<(Input, Input), HostError> 
         .text("to", &job.to_sha256)
         .text("textis", textis)
         .text("start", if job.start { "yes" } else { "no" });
+    for f in &job.more_files {
+        lines = lines.fields("more", &[&f.path, &f.from_sha256, &f.to_sha256]);
+    }
     for file in &job.env_files {
         lines = lines.text("env", file);
     }
@@ -185,10 +207,7 @@ fn apply_lines(verb: Verb, job: &ApplyJob) -> Result<(Input, Input), HostError> 
     Ok((lines, text))
 }
 
-fn put(tag: &Tag, job: &ApplyJob) -> Result<Vec<Input>, HostError> {
-    let FileText::New(text) = &job.text else {
-        return Ok(Vec::new());
-    };
+fn put(tag: &Tag, text: &Secret) -> Result<Vec<Input>, HostError> {
     let bytes = text.expose().as_bytes();
     if bytes.len() > LONGEST {
         return Err(bad(
@@ -199,7 +218,7 @@ fn put(tag: &Tag, job: &ApplyJob) -> Result<Vec<Input>, HostError> {
             ),
         ));
     }
-    Ok(parts(&tag_lines(tag), &job.to_sha256, bytes))
+    Ok(parts(&tag_lines(tag), &sha256_hex(bytes), bytes))
 }
 
 /// The program of jobs, for a host that does not have it.

@@ -447,6 +447,8 @@ fn apply(old: &str, new: &str) -> ApplyJob {
         text: FileText::New(Secret::new(new)),
         from_sha256: sha256_hex(old.as_bytes()),
         to_sha256: sha256_hex(new.as_bytes()),
+        more_files: Vec::new(),
+        more_texts: Vec::new(),
         tags: vec![],
         services: vec![],
         policies: vec![],
@@ -570,6 +572,8 @@ fn way_back(text: FileText, start: bool) -> ApplyJob {
         text,
         from_sha256: sha.clone(),
         to_sha256: sha,
+        more_files: Vec::new(),
+        more_texts: Vec::new(),
         tags: Vec::new(),
         services: vec![ApplyService {
             service: ServiceName::new("web").unwrap(),

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::docker_json;
-use crate::host::HostError;
 use crate::host::envelope::garbled;
 use crate::host::scripts::Verb;
+use crate::host::{HELD_CONTAINER, HostError};
 use crate::model::{BindFacts, ContainerFacts, ProjectFacts, ServiceName, Sha256Id};
 
 /// One container, in the form that `scripts/facts.sh` asks for.
@@ -89,7 +89,8 @@ pub(super) fn inspected(verb: Verb, lines: &str) -> Result<Vec<Inspected>, HostE
         .collect()
 }
 
-/// The projects, in the order of their names, and the names of the containers that are in none.
+/// The projects, in the order of their names, and the names of the containers that are in none. Those that hold images
+/// for us are left out.
 pub(super) fn projects(
     verb: Verb,
     all: Vec<Inspected>,
@@ -98,6 +99,9 @@ pub(super) fn projects(
     let mut groups: BTreeMap<String, Vec<(ServiceName, Inspected)>> = BTreeMap::new();
     let mut others = Vec::new();
     for container in all {
+        if container.name().starts_with(HELD_CONTAINER) {
+            continue;
+        }
         match ServiceName::new(container.labels.service.as_str()) {
             Ok(service) if !container.labels.project.is_empty() => {
                 let group = groups.entry(container.labels.project.clone()).or_default();
@@ -129,6 +133,9 @@ fn project(
             witnesses.retain(|c| rule(c));
         }
     }
+    // The longest list first: an `up` with a file more leaves the containers alone that it does not change.
+    witnesses.sort_by_key(|w| std::cmp::Reverse(w.files().len()));
+    let longest = witnesses.first().map(|w| w.files().len());
     let mut files: Vec<String> = Vec::new();
     let mut env_files: Vec<String> = Vec::new();
     let mut working_dir = String::new();
@@ -157,11 +164,13 @@ fn project(
     containers.sort_by(|a, b| (&a.service, &a.name).cmp(&(&b.service, &b.name)));
     Ok(ProjectFacts {
         name,
-        files,
         working_dir,
         env_files,
+        files_differ: longest.is_some_and(|n| n != files.len()),
+        files,
         text: None,
         sha256: None,
+        more: Vec::new(),
         containers,
     })
 }

@@ -11,7 +11,7 @@ use crate::host::envelope::garbled;
 use crate::host::scripts::Verb;
 use crate::host::{HostError, LookRequest};
 use crate::model::sha256_hex;
-use crate::model::{HostFacts, ImageFacts, ImageRef, Secret, Sha256Id};
+use crate::model::{FileFacts, HostFacts, ImageFacts, ImageRef, Secret, Sha256Id};
 
 const LOOK: Verb = Verb::Look;
 
@@ -98,12 +98,19 @@ pub fn parse_look(ask: &LookRequest, document: &str) -> Result<HostFacts, HostEr
         files.insert(text(LOOK, &file.path)?, bytes(LOOK, &file.text)?);
     }
     for project in &mut facts.projects {
-        if let [only] = &project.files[..]
-            && let Some(bytes) = files.get(only)
-        {
-            project.sha256 = Some(sha256_hex(bytes));
-            project.text = std::str::from_utf8(bytes).ok().map(Secret::new);
+        let read = |path: &String| {
+            let bytes = files.get(path);
+            FileFacts {
+                path: path.clone(),
+                text: bytes.and_then(|b| std::str::from_utf8(b).ok().map(Secret::new)),
+                sha256: bytes.map(sha256_hex),
+            }
+        };
+        let mut all = project.files.iter().map(read);
+        if let Some(first) = all.next() {
+            (project.text, project.sha256) = (first.text, first.sha256);
         }
+        project.more = all.collect();
     }
     for image in rest.images.into_iter().flatten() {
         let typed = text(LOOK, &image.reference)?;

@@ -1,12 +1,14 @@
 //! The documents that the scripts answer with. Pure, and total on any bytes.
 
 mod containers;
+mod hold;
 mod job;
 mod look;
 mod mount;
 mod order;
 mod restore;
 
+pub use hold::parse_hold;
 pub use job::{parse_job, parse_put};
 pub use look::parse_look;
 pub use mount::parse_mount;

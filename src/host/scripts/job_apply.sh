@@ -7,12 +7,16 @@ hush() {
     { print }'
 }
 
-# compose FILE config | compose FILE up SERVICE
+# compose FILE config | compose FILE up SERVICE, with FILE for $file in the list of all files.
 compose() {
   _file=$1 _verb=$2 _service=${3-}
-  set -- compose -p "$project" --project-directory "$workdir" -f "$_file"
+  set -- compose -p "$project" --project-directory "$workdir"
+  # The first file comes before the others in the request.
   while read -r _key _a _rest <&3; do
-    if [ "$_key" = env ]; then un64 A "$_a"; set -- "$@" --env-file "$A"; fi
+    case $_key in file | more | env) un64 A "$_a" ;; *) continue ;; esac
+    if [ "$_key" = env ]; then set -- "$@" --env-file "$A"
+    elif [ "$A" = "$file" ]; then set -- "$@" -f "$_file"
+    else set -- "$@" -f "$A"; fi
   done 3<"$D/request"
   case $_verb in
     config) set -- "$@" config -q ;;
@@ -82,7 +86,24 @@ swap() {
   say "$file written"
 }
 
-file_phase() {
+# The files one by one. Before the first is written each is looked at.
+files() {
+  phase=$1
+  "$phase"
+  each more another
+  first_file
+}
+first_file() {
+  value file; file=$A
+  value from; from=$A
+  value to; to=$A
+}
+another() {
+  file=$A from=$B to=$C
+  "$phase"
+}
+
+find_file() {
   case $file in /*) ;; *) say "not an absolute path"; finish failed bad_compose ;; esac
   root=$R P=$R$file
   if [ -L "$P" ]; then
@@ -92,8 +113,10 @@ file_phase() {
     case $P in "$root"/*) ;; *) say "$file is a link that leads nowhere"; finish failed bad_compose ;; esac
   fi
   dir=${P%/*} base=${P##*/}
-  # A file that stays is nobody's business here: containers are started whatever it says by now.
-  if [ "$text" = keep ]; then each tag tag_one; return 0; fi
+}
+
+check_file() {
+  find_file
   now=$(sha_of "$P")
   case $now in
     "$to" | "$from") ;;
@@ -102,11 +125,24 @@ file_phase() {
       [ "$text" != kept ] || say "left as it is:"
       say "$file has SHA-256 ${now:-none (not a file)}; expected $from or $to"
       [ "$text" = kept ] || finish failed file_changed
-      FAILED=file_changed
-      return 0 ;;
+      FAILED=file_changed ;;
   esac
+}
+
+write_file() {
+  find_file
+  case $(sha_of "$P") in
+    "$to") say "$file is as wanted" ;;
+    "$from") swap ;;
+    *) [ "$text" = kept ] || { say "$file changed in between"; finish failed file_changed; } ;;
+  esac
+}
+
+# A file that stays is nobody's business here: containers are started whatever it says by now.
+file_phase() {
+  if [ "$text" != keep ]; then files check_file; fi
   each tag tag_one
-  if [ "$now" = "$to" ]; then say "$file is as wanted"; else swap; fi
+  if [ "$text" != keep ]; then files write_file; fi
 }
 
 # A is the service, B its container, C the image id that it is to run.
@@ -153,9 +189,7 @@ put_policy() {
 
 job_apply() {
   value project; project=$A
-  value file; file=$A
-  value from; from=$A
-  value to; to=$A
+  first_file
   value textis; text=$A
   value start; start=$A
   is_name "$project" || { say "not a project name"; finish failed bad_compose; }

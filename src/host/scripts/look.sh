@@ -2,23 +2,34 @@
 # out, once: a document that is read in slices must stay the same.
 ONLY_BOOT='' POINT='' LIMIT=3 REFS=''
 
+# project_file PATH FOLDER: once.
+project_file() {
+  case $1 in
+    '') return 0 ;;
+    /*) _f=$1 ;;
+    *) _f=$2/$1 ;;
+  esac
+  case $FILED in *"$NL$_f$NL"*) return 0 ;; esac
+  FILED=$FILED$_f$NL
+  # A file on a mount that does not answer would hang the script.
+  if [ -n "$POINT" ] && [ "$STAT_SAYS" != answered ]; then
+    case $_f in "$POINT"/*) return 0 ;; esac
+  fi
+  [ -f "$R$_f" ] && [ -r "$R$_f" ] || return 0
+  [ "$(wc -c <"$R$_f")" -le 1048576 ] || return 0
+  _t=$(b64 <"$R$_f")
+  FILES="$FILES{\"path\":\"$(text64 "$_f")\",\"text\":\"$_t\"},"
+}
+
 project_files() {
+  FILED=$NL
   _seen=$(printf '%s\n' "$CONTAINERS" | sed -n "s/^F \"\\([^\"\\\\][^\"\\\\]*\\)\" \"\\([^\"\\\\]*\\)\"\$/\\1$TAB\\2/p" | sort -u)
   FILES=
   while IFS=$TAB read -r _p _wd; do
-    case $_p in
-      '' | *,*) continue ;;
-      /*) ;;
-      *) _p=$_wd/$_p ;;
-    esac
-    # A file on a mount that does not answer would hang the script.
-    if [ -n "$POINT" ] && [ "$STAT_SAYS" != answered ]; then
-      case $_p in "$POINT"/*) continue ;; esac
-    fi
-    [ -f "$R$_p" ] && [ -r "$R$_p" ] || continue
-    [ "$(wc -c <"$R$_p")" -le 1048576 ] || continue
-    _t=$(b64 <"$R$_p")
-    FILES="$FILES{\"path\":\"$(text64 "$_p")\",\"text\":\"$_t\"},"
+    while [ -n "$_p" ]; do
+      project_file "${_p%%,*}" "$_wd"
+      case $_p in *,*) _p=${_p#*,} ;; *) _p= ;; esac
+    done
   done <<EOF
 $_seen
 EOF

@@ -126,6 +126,98 @@ fn the_way_back_uses_the_copy_that_was_kept() {
     }
 }
 
+/// Two files, of which the second or both change.
+fn two(m: &Machine, textis: &str, (a, b): (&str, &str), (c, d): (&str, &str)) -> Input {
+    m.container("web", 3, "exited", "no");
+    m.wanted("web", 4);
+    let sum = |text: &str| sha256_hex(text.as_bytes());
+    Input::new()
+        .text("kind", "apply")
+        .text("project", "p")
+        .text("file", "/srv/compose.yml")
+        .text("from", &sum(a))
+        .text("to", &sum(b))
+        .text("textis", textis)
+        .text("start", "yes")
+        .fields("more", &["/opt/over.yml", &sum(c), &sum(d)])
+        .and(&service("web", 4))
+}
+
+#[test]
+fn each_of_several_files_is_written_and_goes_back() {
+    const OVER: &str = "services:\n  db: {image: 'img/db:1'}\n";
+    const OVER_NEW: &str = "services:\n  db: {image: 'img/db:2'}\n";
+    for m in machines() {
+        m.put("srv/compose.yml", OLD);
+        m.put("opt/over.yml", OVER);
+        // What goes ahead by `put`.
+        let files = "var/lib/geusemaker/files";
+        m.put(
+            &format!("{files}/{}", sha256_hex(OVER_NEW.as_bytes())),
+            OVER_NEW,
+        );
+        let forward = two(&m, "new", (OLD, NEW), (OVER, OVER_NEW)).text("text", NEW);
+        assert_eq!(m.job(&tag(1, 1), forward), JobState::Done, "{}", m.shell);
+        assert_eq!(m.read("srv/compose.yml"), NEW, "{}", m.shell);
+        assert_eq!(m.read("opt/over.yml"), OVER_NEW, "{}", m.shell);
+        let call = |a: &str, b: &str, end: &str| {
+            format!("compose [-p] [p] [--project-directory] [/srv] [-f] [{a}] [-f] [{b}] {end}")
+        };
+        let up = "[up] [-d] [--no-deps] [--pull] [never] [--no-build] [web]";
+        let expected = [
+            call(
+                "/srv/.compose.yml.geusemaker",
+                "/opt/over.yml",
+                "[config] [-q]",
+            ),
+            call(
+                "/srv/compose.yml",
+                "/opt/.over.yml.geusemaker",
+                "[config] [-q]",
+            ),
+            call("/srv/compose.yml", "/opt/over.yml", up),
+        ];
+        assert_eq!(m.calls(), expected, "{}", m.shell);
+
+        let back = two(&m, "kept", (NEW, OLD), (OVER_NEW, OVER));
+        assert_eq!(m.job(&tag(1, 2), back), JobState::Done, "{}", m.shell);
+        assert_eq!(m.read("srv/compose.yml"), OLD, "{}", m.shell);
+        assert_eq!(m.read("opt/over.yml"), OVER, "{}", m.shell);
+
+        // Only the second, while the first stays.
+        let second = two(&m, "new", (OLD, OLD), (OVER, OVER_NEW)).text("text", OLD);
+        assert_eq!(m.job(&tag(1, 3), second), JobState::Done, "{}", m.shell);
+        assert_eq!(m.read("srv/compose.yml"), OLD, "{}", m.shell);
+        assert_eq!(m.read("opt/over.yml"), OVER_NEW, "{}", m.shell);
+    }
+}
+
+#[test]
+fn one_of_several_files_that_somebody_else_changed_keeps_all_as_they_are() {
+    for m in machines() {
+        m.put("srv/compose.yml", OLD);
+        m.put("opt/over.yml", "# by hand\n");
+        let forward = two(&m, "new", (OLD, NEW), ("a", "a")).text("text", NEW);
+        let log = m.fails(&tag(1, 1), forward, "file_changed");
+        assert!(log.contains("/opt/over.yml has SHA-256"), "{log}");
+        assert_eq!(m.read("srv/compose.yml"), OLD, "{}", m.shell);
+        assert_eq!(m.calls(), Vec::<String>::new(), "{}", m.shell);
+
+        // On the way back the other one goes back, and the containers come up.
+        m.put("srv/compose.yml", NEW);
+        m.put(
+            &format!("var/lib/geusemaker/files/{}", sha256_hex(OLD.as_bytes())),
+            OLD,
+        );
+        let back = two(&m, "kept", (NEW, OLD), ("a", "b"));
+        m.container("web", 4, "exited", "no");
+        m.fails(&tag(1, 2), back, "file_changed");
+        assert_eq!(m.read("srv/compose.yml"), OLD, "{}", m.shell);
+        assert_eq!(m.read("opt/over.yml"), "# by hand\n", "{}", m.shell);
+        assert_eq!(m.get("containers/web/status"), "running", "{}", m.shell);
+    }
+}
+
 #[test]
 fn a_kept_file_goes_back_even_if_compose_does_not_take_it() {
     for m in machines() {

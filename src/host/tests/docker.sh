@@ -26,12 +26,25 @@ image_of() { for l in "$D/images"/*; do [ -f "$l" ] || continue; [ "$(sed -n 1p 
 case "$*" in
   'compose version --short') echo 2.27.1 ;;
   'info --format'*) echo 26.1.3 /var/lib/docker ;;
+  'ps -aq --no-trunc --filter label=geusemaker.held='*)
+    for c in "$D/containers"/*; do [ "$(cat "$c/held" 2>/dev/null)" = "${last#label=geusemaker.held=}" ] && cat "$c/id"; done; exit 0 ;;
+  'image ls --no-trunc --format '*' geusemaker/held')
+    for l in "$D/images"/geusemaker_held*; do [ -f "$l" ] && printf '%s %s\n' "$(sed -n 's/^[^:]*://p' "$l" | head -n 1)" "$(sed -n 2p "$l")"; done; exit 0 ;;
+  'create --name '*)
+    [ ! -d "$D/containers/$3" ] || { echo "Error response from daemon: Conflict. The container name \"/$3\" is already in use." >&2; exit 1; }
+    name=$3 held=${5#*=}; while [ $# -gt 2 ]; do shift; done
+    mkdir "$D/containers/$name"; printf %s "$name" | sha256sum | cut -c1-64 >"$D/containers/$name/id"
+    echo "$1" >"$D/containers/$name/image"; echo "$held" >"$D/containers/$name/held"; echo created >"$D/containers/$name/status"
+    cat "$D/containers/$name/id" ;;
+  'rm -v '*) find_one "$3" || exit 1; rm -r "$C"; echo "$3" ;;
+  'rmi '*) l=$D/images/$(printf %s "$2" | tr / _); [ -f "$l" ] || { echo "Error: No such image: $2" >&2; exit 1; }; rm "$l"; echo "Untagged: $2" ;;
   'ps -aq --no-trunc') for c in "$D/containers"/*; do [ -d "$c" ] && cat "$c/id"; done; exit 0 ;;
   'inspect --type container --format '*)
     form=$5; shift 5; rc=0
     for n in "$@"; do
       find_one "$n" || { rc=1; continue; }
       case $form in
+        '{{.ID}} {{.Image}}') printf '%s %s\n' "$(cat "$C/id")" "$(cat "$C/image")" ;;
         *'"labels":'*) sed "s|@IMAGE@|$(cat "$C/image")|g; s|@STATUS@|$(cat "$C/status")|g" "$C/look" ;;
         *'{{.RestartCount}}') printf '/%s %s %s %s %s 0\n' "${C##*/}" "$(cat "$C/status")" "$(cat "$C/health" 2>/dev/null || echo none)" "$(cat "$C/id")" "$(cat "$C/started" 2>/dev/null || echo 1)" ;;
         *MaximumRetryCount*) cat "$C/policy" ;;
@@ -46,6 +59,7 @@ case "$*" in
     for n in "$@"; do
       case $n in sha256:*) id=$n ;; *) id=$(image_of "$n") || { echo "Error: No such image: $n" >&2; rc=1; continue; } ;; esac
       case $form in
+        'I {{.ID}}'*) if grep -qsx "$id" "$D/gone"; then echo "Error: No such image: $id" >&2; rc=1; else echo "I $id"; cat "$D/about.$id" 2>/dev/null; fi ;;
         *architecture*) echo "{\"id\":\"$id\",\"digests\":null,\"architecture\":\"amd64\"}" ;;
         *RepoDigests*) echo "$id [\"x@$id\"]" ;;
         *) echo "$id" ;;
@@ -57,7 +71,7 @@ case "$*" in
   'stop '*) find_one "$2" || exit 1; echo exited >"$C/status"; echo "$2" ;;
   'start '*) find_one "$2" || exit 1; echo running >"$C/status"; echo "$2" ;;
   'update --restart='*) find_one "$3" || exit 1; echo "${2#--restart=}" >"$C/policy"; echo "$3" ;;
-  *' config -q') shift 5; [ "$1" = -f ] || exit 64; grep -q BROKEN "$GEUSEMAKER_ROOT$2" && { printf 'invalid interpolation format for services.db.environment.PW.\nYou may need to escape any $ with another $.\nhunter2$\n' >&2; exit 15; }; exit 0 ;;
+  *' config -q') shift 5; [ "$1" = -f ] || exit 64; while [ "$1" = -f ]; do grep -q BROKEN "$GEUSEMAKER_ROOT$2" && break; shift 2; done; [ "$1" = -f ] && { printf 'invalid interpolation format for services.db.environment.PW.\nYou may need to escape any $ with another $.\nhunter2$\n' >&2; exit 15; }; exit 0 ;;
   *' up -d --no-deps --pull never --no-build '*)
     find_one "$last" || { mkdir "$D/containers/$last"; C=$D/containers/$last; echo ffff >"$C/id"; }
     image_of "$last.wanted" >"$C/image" || exit 1

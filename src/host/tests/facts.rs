@@ -195,9 +195,45 @@ fn a_file_that_cannot_be_the_one_is_not_read() {
             let other = look_at.replace("/srv/compose.yml", files);
             m.set("containers/web/look", &format!("{other}\n"));
             let facts = look(&m, &LookRequest::default(), Input::new()).unwrap();
-            assert_eq!(facts.projects[0].text, None, "{}: {files}", m.shell);
+            assert_eq!(facts.projects[0].texts(), None, "{}: {files}", m.shell);
+            assert_eq!(facts.projects[0].compose_sha256(), None, "{}", m.shell);
             m.container("web", 3, "running", "always");
         }
+    }
+}
+
+#[test]
+fn each_file_of_a_project_is_read_in_its_order() {
+    for m in machines() {
+        m.container("web", 3, "running", "always");
+        m.container("db", 1, "running", "no");
+        m.put("srv/compose.yml", "a: 1\n");
+        m.put("srv/over.yml", "b: 2\n");
+        m.put("opt/third.yml", "c: 3");
+        let name_files = |of: &str, files: &str| {
+            let path = format!("containers/{of}/look");
+            let other = m.get(&path).replace("/srv/compose.yml", files);
+            m.set(&path, &format!("{other}\n"));
+        };
+        // Compose v1 names them from the project's folder.
+        name_files("web", "/srv/compose.yml,over.yml,/opt/third.yml");
+        let facts = look(&m, &LookRequest::default(), Input::new()).unwrap();
+        let project = &facts.projects[0];
+        assert_eq!(
+            project.files,
+            ["/srv/compose.yml", "/srv/over.yml", "/opt/third.yml"]
+        );
+        let texts = project.texts().expect("each can be read");
+        assert_eq!(texts, ["a: 1\n", "b: 2\n", "c: 3"], "{}", m.shell);
+        // db was left alone by the `up` with the further files.
+        assert!(!project.files_differ);
+        let sums = project.sums().expect("each can be read");
+        assert_eq!(sums[2].sha256, sha256_hex("c: 3"));
+        assert_eq!(project.compose_sha256(), crate::model::files_sha256(&sums));
+
+        name_files("db", "/srv/other.yml");
+        let facts = look(&m, &LookRequest::default(), Input::new()).unwrap();
+        assert!(facts.projects[0].files_differ, "{}", m.shell);
     }
 }
 

@@ -90,7 +90,9 @@ impl Machine {
 
     /// A file below the root.
     pub fn put(&self, path: &str, text: &str) {
-        fs_err::write(self.root().join(path), text).unwrap();
+        let path = self.root().join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
     }
 
     pub fn read(&self, path: &str) -> String {

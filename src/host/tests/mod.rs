@@ -2,6 +2,7 @@
 
 mod apply;
 mod facts;
+mod hold;
 mod jobs;
 pub(crate) mod machine;
 mod order;

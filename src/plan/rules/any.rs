@@ -12,6 +12,7 @@ pub fn any_change(observed: &Observed, deployment: &Deployment) -> Vec<Check> {
     let nothing = Desired {
         instance_type: None,
         images: BTreeMap::new(),
+        files: Vec::new(),
         purpose: Purpose::Update,
         gate: GateSettings {
             timeout_ms: 0,

@@ -130,7 +130,7 @@ fn no_project(ask: &Ask, facts: &HostFacts) -> Check {
     )
 }
 
-/// One file, the one that was adopted, and readable: what starts the containers again after a stop compares it
+/// The files that were adopted, and readable: what starts the containers again after a stop compares it
 /// before anything else, so a change of the type needs it as much as an edit. Else it is a warning.
 fn files(ask: &Ask, project: &ProjectFacts) -> Vec<Check> {
     let grave = |name: &str, message: String, found: String, expected: String, help: &str| {
@@ -140,7 +140,9 @@ fn files(ask: &Ask, project: &ProjectFacts) -> Vec<Check> {
             Check::warn(name, message, found, expected, help)
         }
     };
-    let known = &ask.deployment.compose.file;
+    let known = ask.deployment.compose.files();
+    let expected = known.join(", ");
+    let found = project.files.join(", ");
     let mut checks = vec![Check::ok(
         "project_found",
         format!(
@@ -149,40 +151,47 @@ fn files(ask: &Ask, project: &ProjectFacts) -> Vec<Check> {
             project.containers.len()
         ),
     )];
-    match project.files.as_slice() {
-        [file] if file == known => {
-            checks.push(Check::ok("project_file", format!("compose file {file}")));
-            if project.text.is_none() {
-                checks.push(grave(
-                    "compose_readable",
-                    format!("the compose file {file} could not be read"),
-                    "missing, unreadable or larger than 1 MiB".into(),
-                    format!("{file}, readable by root"),
-                    "put the file back where the running containers say it is",
-                ));
-            }
-        }
-        [file] => checks.push(grave(
-            "project_file",
-            "the containers come from another compose file than the one that was adopted".into(),
-            file.clone(),
-            known.clone(),
-            "bring the stack up from the adopted file, or adopt the instance again",
-        )),
-        [] => checks.push(grave(
+    if project.files.is_empty() {
+        checks.push(grave(
             "project_file",
             "the containers do not say which compose file they come from".into(),
             "no label com.docker.compose.project.config_files".into(),
-            known.clone(),
+            expected,
             "bring the stack up once with Docker Compose v2",
-        )),
-        several => checks.push(grave(
+        ));
+    } else if project.files_differ {
+        checks.push(grave(
             "project_file",
-            format!("the project is made of {} compose files", several.len()),
-            several.join(", "),
-            "one file".into(),
-            "merge them: `docker compose -f … -f … config --no-interpolate` shows the result; bring the stack up from one file and adopt the instance again",
-        )),
+            "the containers of the project come from different compose files".into(),
+            found,
+            expected,
+            "bring the whole stack up once with all its files: `docker compose -f … -f … up -d --force-recreate`",
+        ));
+    } else if project.files != known {
+        checks.push(grave(
+            "project_file",
+            match (project.files.len(), known.len()) {
+                (1, 1) => "the containers come from another compose file than the one that was adopted".into(),
+                (n, _) => format!("the containers come from {n} compose files, which are not those that were adopted"),
+            },
+            found,
+            expected,
+            "bring the stack up from what was adopted, or adopt the instance again",
+        ));
+    } else {
+        checks.push(Check::ok(
+            "project_file",
+            format!("compose file {expected}"),
+        ));
+        if project.texts().is_none() {
+            checks.push(grave(
+                "compose_readable",
+                format!("the compose file {expected} could not be read"),
+                "missing, unreadable, larger than 1 MiB, or with a comma or a newline in its path".into(),
+                format!("{expected}, readable by root"),
+                "put the file back where the running containers say it is; a path with a comma or a newline is not supported, since the containers name their files in one list",
+            ));
+        }
     }
     checks
 }

@@ -3,21 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::{Ask, postgres};
-use crate::containers::{ComposeError, ServiceDoc, read_services, set_images};
+use crate::containers::{ComposeError, ServiceDoc, read_project, set_project_images};
 use crate::model::{DesiredImage, ImageRef, ProjectFacts, Purpose, ServiceName, hint, is_version};
 use crate::plan::Check;
 
 pub(super) fn check(ask: &Ask) -> Vec<Check> {
-    let Some((project, text)) = ask
-        .project()
-        .and_then(|p| Some((p, p.text.as_ref()?.expose())))
-    else {
+    let Some((project, texts)) = ask.project().and_then(|p| Some((p, p.texts()?))) else {
         return Vec::new();
     };
     if !ask.wants_images {
         return Vec::new();
     }
-    let services = match read_services(text) {
+    let services = match read_project(&texts) {
         Ok(services) => services,
         Err(error) => return vec![refused(&error, &project.files.join(", "))],
     };
@@ -25,11 +22,19 @@ pub(super) fn check(ask: &Ask) -> Vec<Check> {
     let mut edits = BTreeMap::new();
     for (name, wanted) in &ask.desired.images {
         match services.get(name) {
-            None => checks.push(no_such_service(name, &services)),
+            None => {
+                let alone = [(name.clone(), wanted.reference.clone())].into();
+                checks.push(match set_project_images(&texts, &alone, &[]) {
+                    Err(error @ ComposeError::Included { .. }) => {
+                        refused(&error, &project.files.join(", "))
+                    }
+                    _ => no_such_service(name, &services),
+                });
+            }
             Some(doc) => {
                 checks.extend(service(ask, project, name, doc, wanted));
                 let alone = [(name.clone(), wanted.reference.clone())].into();
-                match set_images(text, &alone) {
+                match set_project_images(&texts, &alone, &[]) {
                     Ok(_) => edits.extend(alone),
                     Err(error) => checks.push(refused(&error, &project.files.join(", "))),
                 }
@@ -37,7 +42,7 @@ pub(super) fn check(ask: &Ask) -> Vec<Check> {
         }
     }
     // Each alone was fine; together they have to be, too.
-    if let Err(error) = set_images(text, &edits) {
+    if let Err(error) = set_project_images(&texts, &edits, &[]) {
         checks.push(refused(&error, &project.files.join(", ")));
     }
     checks

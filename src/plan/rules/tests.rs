@@ -54,6 +54,19 @@ impl Scene {
         project.text = Some(Secret::new(text.expose().replace(from, to)));
     }
 
+    /// A second file, adopted as such.
+    fn second_file(&mut self, text: &str) {
+        let path = "/opt/stack/override.yml".to_owned();
+        self.deployment.compose.more_files = vec![path.clone()];
+        let project = self.project();
+        project.files.push(path.clone());
+        project.more = vec![FileFacts {
+            path,
+            text: Some(Secret::new(text)),
+            sha256: Some(sha256_hex(text)),
+        }];
+    }
+
     fn want(&mut self, to: Option<&str>, images: &[(&str, &str)]) {
         self.desired = desired_update(to, images);
     }
@@ -242,6 +255,29 @@ const REFUSALS: &[(&str, Change, &str)] = &[
         "project_file",
     ),
     (
+        "of the adopted files one is not named any more",
+        |s| s.deployment.compose.more_files = vec!["/opt/stack/override.yml".into()],
+        "project_file",
+    ),
+    (
+        "different files",
+        |s| s.project().files_differ = true,
+        "project_file",
+    ),
+    (
+        "the second file not readable",
+        |s| {
+            s.second_file("services: {}\n");
+            s.project().more[0].text = None
+        },
+        "compose_readable",
+    ),
+    (
+        "built in the second file",
+        |s| s.second_file("services:\n  n8n: {build: .}\n"),
+        "compose_edit",
+    ),
+    (
         "another file",
         |s| s.project().files = vec!["/root/docker-compose.yml".into()],
         "project_file",
@@ -313,8 +349,11 @@ const REFUSALS: &[(&str, Change, &str)] = &[
         "compose_edit",
     ),
     (
-        "includes",
-        |s| s.text("name: dev\n", "include: [x.yml]\n"),
+        "from an included file",
+        |s| {
+            s.text("name: dev\n", "include: [x.yml]\n");
+            s.want(None, &[("mailer", "mail/er:2")])
+        },
         "compose_edit",
     ),
     (

@@ -146,7 +146,7 @@ fn the_contract_names_the_fields() {
         (
             body(Body::Fix(Box::new(mended()))),
             "/data",
-            "file text unit written requires",
+            "file text unit written requires waits images_held",
         ),
         (
             body(Body::List(list())),

@@ -57,12 +57,23 @@ fn way_back(paper: &mut Paper, data: &CheckData) {
     paper.put(ink, &text).end();
 }
 
-/// The drop-in, before it is agreed to.
+/// What would be done, before it is agreed to.
 pub fn drop_in(data: &FixData) -> Paper {
     let mut paper = Paper::new();
-    paper.heading(&data.file);
-    paper.block("  ", Ink::Plain, &data.text);
+    if !data.waits && !data.text.is_empty() {
+        paper.heading(&data.file);
+        paper.block("  ", Ink::Plain, &data.text);
+    }
+    if !data.images_held.is_empty() {
+        paper.line(&format!("hold {}", images(data)));
+    }
     paper
+}
+
+fn images(data: &FixData) -> String {
+    let ids = data.images_held.iter();
+    let short: Vec<&str> = ids.map(|id| &id.as_str()[..19]).collect();
+    format!("the images {}", short.join(", "))
 }
 
 pub(super) fn fix(data: &FixData) -> Paper {
@@ -72,10 +83,14 @@ pub(super) fn fix(data: &FixData) -> Paper {
         paper.put(Ink::Green, &format!("{} is written", data.file));
         paper.line(&format!("; Docker waits for {unit} at a boot."));
         paper.line("Docker was not restarted: it matters at the next boot.");
-    } else {
+    } else if !unit.is_empty() {
         paper.line(&format!(
             "Docker waits for {unit} already; nothing was written."
         ));
+    }
+    if !data.images_held.is_empty() {
+        paper.put(Ink::Green, &format!("Held: {}", images(data)));
+        paper.line("; `docker image prune -a` leaves them.");
     }
     paper
 }

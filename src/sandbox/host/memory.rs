@@ -2,6 +2,7 @@
 //!
 //! It does what the scripts do, in the same order, and keeps what they keep.
 
+mod holds;
 mod jobs;
 mod looks;
 mod order;
@@ -18,8 +19,8 @@ use super::files::MemoryFiles;
 use super::state::{HostContext, HostState};
 use crate::cloud::Clock;
 use crate::host::{
-    ArmRequest, Host, HostError, Job, JobFailure, JobState, LookRequest, MountRequest, OrderFacts,
-    OrderRequest, Tag,
+    ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobFailure, JobState, LookRequest,
+    MountRequest, OrderFacts, OrderRequest, Tag,
 };
 use crate::model::{HostFacts, InstanceId, MountFacts, OperationId, RestoreState};
 use crate::sandbox::fault::Faults;
@@ -124,6 +125,21 @@ impl<W: HostWorld + 'static> Host for MemoryHost<W> {
                 at.host.memory.admit(tag, at.now)?;
             }
             Ok(order::order(at.host, tag.is_some(), ask))
+        })?
+    }
+
+    async fn hold(
+        &self,
+        on: &InstanceId,
+        tag: Option<&Tag>,
+        ask: &HoldRequest,
+    ) -> Result<HoldFacts, HostError> {
+        self.0.with_host(on, |at| {
+            at.pass();
+            if let Some(tag) = tag {
+                at.host.memory.admit(tag, at.now)?;
+            }
+            holds::hold(at, tag.is_some(), ask)
         })?
     }
 

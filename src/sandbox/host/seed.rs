@@ -75,11 +75,16 @@ pub fn seed_host(
     let options = ComposeOptions {
         project: seed.project.to_owned(),
         directory: directory.to_owned(),
-        file: COMPOSE_FILE.to_owned(),
+        files: vec![COMPOSE_FILE.to_owned()],
         env_files: vec![ENV_FILE.to_owned()],
     };
-    let project = load_compose(files, &options.file, &options.directory, &options.env_files)
-        .map_err(io::Error::other)?;
+    let project = load_compose(
+        files,
+        &options.files,
+        &options.directory,
+        &options.env_files,
+    )
+    .map_err(io::Error::other)?;
     for service in project.services.values() {
         let reference = ImageRef::new(service.image.as_str()).map_err(io::Error::other)?;
         let image = at

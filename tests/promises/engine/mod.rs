@@ -1,6 +1,7 @@
 //! The host scripts and the real binary against a real Docker Engine under a real systemd. See docs/engine.md.
 
 mod images;
+mod keep;
 mod mounts;
 mod power;
 mod real;
@@ -35,6 +36,10 @@ suite! {
     an_image_that_is_slow_is_waited_for: images::slow,
     a_crash_without_a_health_check_is_taken_back: images::later_unchecked,
     a_rollback_brings_the_old_bits_back: images::rollback,
+    what_runs_is_held_and_let_go_with_its_snapshot: keep::held,
+    a_rollback_finds_what_the_registry_has_lost: keep::moved_and_lost,
+    a_rollback_finds_its_image_after_a_prune_of_images: keep::image_prune,
+    a_prune_of_the_system_takes_the_way_back_unless_the_registry_has_it: keep::system_prune,
     type_and_image_change_in_one_real_boot: power::resize,
     without_capacity_all_is_as_before: power::no_capacity,
     a_silent_controller_s_bad_image_is_taken_back_by_systemd: power::silent,

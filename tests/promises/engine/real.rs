@@ -113,8 +113,36 @@ impl Real {
         self.sh(&format!("cat {FILE}"))
     }
 
-    /// All containers, by name.
+    /// All containers but those that hold images, by name.
     pub fn containers(&self) -> Vec<Seen> {
+        let mut all = self.every_container();
+        all.retain(|c| !c.name.starts_with("geusemaker-held-"));
+        all
+    }
+
+    /// The ids of the images that are held by a name and a container of ours.
+    pub fn held(&self) -> Vec<String> {
+        let mut all = self.every_container();
+        all.retain(|c| c.name.starts_with("geusemaker-held-my-dev-stack-"));
+        let names = self.sh("docker image ls --no-trunc --format '{{.ID}}' geusemaker/held | sort");
+        let mut ids: Vec<String> = all.into_iter().map(|c| c.image_id).collect();
+        ids.sort();
+        assert_eq!(names.lines().collect::<Vec<_>>(), ids);
+        ids
+    }
+
+    /// From here on the registry of this instance has a store of its own: what is pushed or lost is no other's.
+    pub fn own_registry(&self) {
+        self.sh("systemctl stop registry && cp -a /var/lib/docker-registry /srv/registry && mount --bind /srv/registry /var/lib/docker-registry && systemctl start registry");
+        self.registry_answers();
+    }
+
+    /// Waits until it does.
+    pub fn registry_answers(&self) {
+        self.sh("n=0; until busybox wget -q -O /dev/null http://127.0.0.1:5000/v2/ 2>/dev/null; do n=$((n + 1)); [ $n -lt 200 ] || exit 1; sleep 0.1; done");
+    }
+
+    fn every_container(&self) -> Vec<Seen> {
         let format = "{{.Name}} {{.ID}} {{.State.StartedAt}} {{.Config.Image}} {{.Image}} {{.State.Status}}{{if .State.Health}}/{{.State.Health.Status}}{{end}} {{.HostConfig.RestartPolicy.Name}}:{{.HostConfig.RestartPolicy.MaximumRetryCount}}";
         let text = self.sh(&format!(
             "docker ps -aq --no-trunc | xargs -r docker inspect --format '{format}' | sort"

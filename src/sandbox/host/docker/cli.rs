@@ -1,14 +1,12 @@
 //! `docker …` as the scripts call it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::cli_compose;
-use super::container::{Container, Status, restart_policy};
-use super::list;
+use super::container::restart_policy;
 use super::template::render;
+use super::{cli_compose, create, list, prune};
 use crate::model::ImageRef;
 use crate::sandbox::host::{HostContext, HostFiles};
 use crate::sandbox::latency::Latency;
@@ -44,7 +42,7 @@ impl Answer {
         }
     }
 
-    fn daemon(why: impl std::fmt::Display) -> Self {
+    pub(super) fn daemon(why: impl std::fmt::Display) -> Self {
         Self::failed(format!("Error response from daemon: {why}"))
     }
 }
@@ -91,8 +89,15 @@ fn call(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[&str]) -> Answe
         ["rm", "-f" | "--force", rest @ ..] => {
             each(at, rest, |at, name| at.host.engine.remove(name, true))
         }
-        ["rm", rest @ ..] => each(at, rest, |at, name| at.host.engine.remove(name, false)),
-        ["create", rest @ ..] => create(at, rest),
+        // There are no volumes here that would go with it.
+        ["rm", "-v" | "--volumes", rest @ ..] | ["rm", rest @ ..] => {
+            each(at, rest, |at, name| at.host.engine.remove(name, false))
+        }
+        ["rmi", name] | ["image", "rm", name] => prune::rmi(at, name),
+        ["image", "prune", rest @ ..] => prune::images(at, rest),
+        ["container", "prune", "-f" | "--force"] => prune::containers(at),
+        ["system", "prune", rest @ ..] => prune::system(at, rest),
+        ["create", rest @ ..] => create::create(at, rest),
         ["logs", rest @ ..] => logs(at, rest),
         ["compose", rest @ ..] => cli_compose::compose(at, files, rest),
         _ => unknown(argv),
@@ -112,7 +117,7 @@ pub(super) fn unknown(argv: &[&str]) -> Answer {
 }
 
 /// The value of `--format X`, `--format=X` or `-f X`, and the other words.
-fn format_of<'a>(argv: &[&'a str]) -> (Option<&'a str>, Vec<&'a str>) {
+pub(super) fn format_of<'a>(argv: &[&'a str]) -> (Option<&'a str>, Vec<&'a str>) {
     let (mut format, mut rest) = (None, Vec::new());
     let mut words = argv.iter();
     while let Some(word) = words.next() {
@@ -207,6 +212,7 @@ fn inspect_images(at: &HostContext<'_>, argv: &[&str]) -> Answer {
             Some(image) => documents.push(json!({
                 "Id": image.id, "RepoTags": image.tags, "RepoDigests": image.digests,
                 "Architecture": image.architecture, "Os": "linux", "Size": image.size,
+                "Config": { "Labels": null, "Volumes": null },
             })),
             None => missing.push(format!("No such image: {name}")),
         }
@@ -248,7 +254,7 @@ fn reference(text: &str) -> Result<ImageRef, Answer> {
     ImageRef::new(text).map_err(|_| Answer::failed("invalid reference format"))
 }
 
-fn pull(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
+pub(super) fn pull(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
     let (quiet, name) = match argv {
         ["-q" | "--quiet", name] => (true, name),
         [name] => (false, name),
@@ -355,78 +361,6 @@ fn update(at: &mut HostContext<'_>, policy: &str, names: &[&str]) -> Answer {
         (container.restart_policy, container.restart_max) = (word.clone(), max);
         Ok(())
     })
-}
-
-fn create(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
-    let mut labels = BTreeMap::new();
-    let mut name = None;
-    let mut words = argv;
-    let image = loop {
-        match words {
-            ["--name", value, rest @ ..] => {
-                name = Some((*value).to_owned());
-                words = rest;
-            }
-            ["--label" | "-l", value, rest @ ..] => {
-                let (key, value) = value.split_once('=').unwrap_or((value, ""));
-                labels.insert(key.to_owned(), value.to_owned());
-                words = rest;
-            }
-            ["--pull", "never" | "missing", rest @ ..] => words = rest,
-            [image] if !image.starts_with('-') => break *image,
-            _ => return unknown(argv),
-        }
-    };
-    let mut answer = Answer::default();
-    if at.host.engine.image(image).is_none() {
-        let pulled = pull(at, &[image]);
-        answer.stderr = format!(
-            "Unable to find image '{image}' locally\n{}{}",
-            pulled.stdout, pulled.stderr
-        );
-        if pulled.code != 0 {
-            answer.code = 1;
-            return answer;
-        }
-    }
-    let Some((id, healthcheck)) = at
-        .host
-        .engine
-        .image(image)
-        .map(|i| (i.id.clone(), i.healthcheck))
-    else {
-        return Answer::daemon(super::engine::no_such_image(image));
-    };
-    let draft = Container {
-        id: String::new(),
-        name: name.unwrap_or_else(|| format!("quiet_hopper{}", at.host.engine.made)),
-        labels,
-        image: image.to_owned(),
-        image_id: id,
-        status: Status::Created,
-        exit_code: 0,
-        created_at: at.now,
-        started_at: None,
-        finished_at: None,
-        restart_policy: "no".to_owned(),
-        restart_max: 0,
-        stopped_by_hand: false,
-        was_running: false,
-        restart_count: 0,
-        pid: 0,
-        binds: Vec::new(),
-        healthcheck,
-        sick: None,
-        held_sick: false,
-        sees: None,
-    };
-    match at.host.engine.create(draft, at.now) {
-        Ok(id) => Answer {
-            stdout: format!("{id}\n"),
-            ..answer
-        },
-        Err(why) => Answer::daemon(why),
-    }
 }
 
 fn logs(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {

@@ -15,7 +15,7 @@ pub(super) fn compose(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[&
     let mut options = Options {
         project: String::new(),
         directory: String::new(),
-        file: String::new(),
+        files: Vec::new(),
         env_files: Vec::new(),
     };
     let mut words = argv;
@@ -29,8 +29,8 @@ pub(super) fn compose(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[&
                 options.directory = (*value).to_owned();
                 words = rest;
             }
-            ["-f" | "--file", value, rest @ ..] if options.file.is_empty() => {
-                options.file = (*value).to_owned();
+            ["-f" | "--file", value, rest @ ..] => {
+                options.files.push((*value).to_owned());
                 words = rest;
             }
             ["--env-file", value, rest @ ..] => {
@@ -41,7 +41,8 @@ pub(super) fn compose(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[&
         }
     }
     let absolute = |path: &String| path.starts_with('/');
-    if options.project.is_empty() || !absolute(&options.directory) || !absolute(&options.file) {
+    let placed = !options.files.is_empty() && options.files.iter().all(absolute);
+    if options.project.is_empty() || !absolute(&options.directory) || !placed {
         return unknown(&[
             "compose",
             "(without -p, or with relative --project-directory or -f)",

@@ -17,8 +17,8 @@ pub struct Options {
     pub project: String,
     /// `--project-directory`.
     pub directory: String,
-    /// `-f`.
-    pub file: String,
+    /// `-f`, in order.
+    pub files: Vec<String>,
     /// `--env-file`, in order.
     pub env_files: Vec<String>,
 }
@@ -29,7 +29,7 @@ impl Options {
     /// # Errors
     /// Compose's words for what is wrong.
     pub fn load(&self, files: &dyn HostFiles) -> Result<Project, String> {
-        load(files, &self.file, &self.directory, &self.env_files)
+        load(files, &self.files, &self.directory, &self.env_files)
     }
 }
 
@@ -186,7 +186,7 @@ fn draft(
     label("image", image_id);
     label("oneoff", "False");
     label("project", &options.project);
-    label("project.config_files", &options.file);
+    label("project.config_files", &options.files.join(","));
     label("project.working_dir", &options.directory);
     if !options.env_files.is_empty() {
         label("project.environment_file", &options.env_files.join(","));

@@ -6,6 +6,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::container::{Bind, restart_policy};
 use super::interpolate::{Notes, Vars, env_file, interpolate};
+use super::overlay::overlay;
 use crate::model::sha256_hex;
 use crate::sandbox::host::HostFiles;
 
@@ -138,13 +139,10 @@ const SERVICE: &[&str] = &[
 /// Compose's words for what is wrong.
 pub fn load(
     files: &dyn HostFiles,
-    file: &str,
+    compose_files: &[String],
     directory: &str,
     env_files: &[String],
 ) -> Result<Project, String> {
-    let text = files
-        .read(file)
-        .map_err(|_| format!("open {file}: no such file or directory"))?;
     let mut vars = Vars::new();
     if env_files.is_empty()
         && let Ok(text) = files.read(&join(directory, ".env"))
@@ -157,8 +155,16 @@ pub fn load(
             .map_err(|_| format!("couldn't find env file: {path}"))?;
         vars.extend(env_file(&text));
     }
-    let mut document: Value = serde_yaml::from_str(&text).map_err(|e| format!("yaml: {e}"))?;
-    document.apply_merge().map_err(|e| format!("yaml: {e}"))?;
+    let mut document = Value::Null;
+    for file in compose_files {
+        let text = files
+            .read(file)
+            .map_err(|_| format!("open {file}: no such file or directory"))?;
+        let mut one: Value = serde_yaml::from_str(&text).map_err(|e| format!("yaml: {e}"))?;
+        one.apply_merge().map_err(|e| format!("yaml: {e}"))?;
+        overlay(&mut document, one);
+    }
+    let file = compose_files.first().map_or("", String::as_str);
     let mut notes = Notes::default();
     if let Some(top) = document.as_mapping_mut() {
         // Keys of the user's own are not interpolated into anything that counts.

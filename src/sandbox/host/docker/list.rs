@@ -2,16 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use super::cli::Answer;
 use super::container::{Container, Status};
 use super::engine::repository_of;
+use super::template::render;
 use crate::sandbox::host::HostContext;
 
-/// `docker ps [-a] [-q] [--no-trunc]`.
+/// `docker ps [-a] [-q] [--no-trunc] [--filter label=K=V]`.
 pub(super) fn ps(at: &HostContext<'_>, argv: &[&str]) -> Answer {
     let (mut all, mut quiet, mut whole) = (false, false, false);
-    for word in argv {
+    let mut label = None;
+    let mut words = argv.iter();
+    while let Some(word) = words.next() {
         match *word {
+            "--filter" => match words.next().and_then(|f| f.strip_prefix("label=")) {
+                Some(wanted) => label = wanted.split_once('='),
+                None => return refused("ps --filter"),
+            },
             "--all" => all = true,
             "--quiet" => quiet = true,
             "--no-trunc" => whole = true,
@@ -40,6 +49,7 @@ pub(super) fn ps(at: &HostContext<'_>, argv: &[&str]) -> Answer {
         .iter()
         .rev()
         .filter(|c| all || c.running())
+        .filter(|c| label.is_none_or(|(key, value)| c.labels.get(key).is_some_and(|v| v == value)))
         .collect();
     if quiet {
         let ids = chosen.iter().map(|c| id(c) + "\n");
@@ -62,8 +72,26 @@ pub(super) fn ps(at: &HostContext<'_>, argv: &[&str]) -> Answer {
     table(&["CONTAINER ID", "IMAGE", "STATUS", "NAMES"], rows)
 }
 
-/// `docker image ls`.
+/// `docker image ls`, and `docker image ls --no-trunc --format F REPOSITORY`.
 pub(super) fn images(at: &HostContext<'_>, argv: &[&str]) -> Answer {
+    if let ["--no-trunc", "--format", format, repository] = argv {
+        let mut stdout = String::new();
+        for image in &at.host.engine.images {
+            for tag in image
+                .tags
+                .iter()
+                .filter(|t| repository_of(t) == *repository)
+            {
+                let tail = tag.rsplit_once(':').map_or("latest", |(_, tail)| tail);
+                let row = json!({ "Repository": repository, "Tag": tail, "ID": image.id });
+                match render(format, &row) {
+                    Ok(text) => stdout += &(text + "\n"),
+                    Err(why) => return Answer::failed(format!("Error: {why}")),
+                }
+            }
+        }
+        return Answer::ok(stdout);
+    }
     if let Some(word) = argv.first() {
         return refused(&format!("image ls {word}"));
     }

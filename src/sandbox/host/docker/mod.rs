@@ -6,9 +6,14 @@ mod cli_compose;
 mod compose;
 mod compose_file;
 mod container;
+mod create;
 mod engine;
 mod interpolate;
 mod list;
+mod overlay;
+mod prune;
+#[cfg(test)]
+mod prune_tests;
 mod systemctl;
 mod template;
 mod template_fn;

@@ -10,8 +10,8 @@ use crate::sandbox::host::{
 use crate::sandbox::latency::Latency;
 use crate::sandbox::registry::Registry;
 
-struct Kit {
-    host: HostState,
+pub(super) struct Kit {
+    pub(super) host: HostState,
     registry: Registry,
     faults: Faults,
     files: MemoryFiles,
@@ -19,7 +19,7 @@ struct Kit {
 }
 
 impl Kit {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut kit = Self {
             host: HostState::default(),
             registry: Registry::default(),
@@ -47,13 +47,13 @@ impl Kit {
         (context, &mut self.files)
     }
 
-    fn run(&mut self, argv: &[&str]) -> Answer {
+    pub(super) fn run(&mut self, argv: &[&str]) -> Answer {
         let argv: Vec<String> = argv.iter().map(|w| (*w).to_owned()).collect();
         let (mut context, files) = self.context();
         docker(&mut context, files, &argv)
     }
 
-    fn out(&mut self, argv: &[&str]) -> String {
+    pub(super) fn out(&mut self, argv: &[&str]) -> String {
         let answer = self.run(argv);
         assert_eq!((answer.code, answer.stderr.as_str()), (0, ""), "{argv:?}");
         answer.stdout
@@ -537,7 +537,7 @@ fn the_template_has_five_services_with_the_promised_parts() {
     let (_, files) = kit.context();
     let project = load_compose(
         files,
-        COMPOSE_FILE,
+        &[COMPOSE_FILE.to_owned()],
         "/opt/geusemaker/runtime",
         &[ENV_FILE.to_owned()],
     )

@@ -67,7 +67,7 @@ pub(super) fn pull(
 }
 
 /// Runs docker on the host's own files.
-fn run(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
+pub(super) fn run(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
     let argv: Vec<String> = argv.iter().map(|w| (*w).to_owned()).collect();
     let files = std::mem::take(&mut at.host.memory.files);
     let answer = docker(at, &files, &argv);
@@ -135,50 +135,58 @@ pub(super) fn apply(at: &mut HostContext<'_>, job: &ApplyJob) -> Result<(), Fail
     failed.map_or(Ok(()), Err)
 }
 
-/// Compare and swap: the text there is the old one or already the new one, or somebody else changed it.
+/// Compare and swap: each text there is the old one or already the new one, or somebody else changed it.
 fn write_file(at: &mut HostContext<'_>, job: &ApplyJob) -> Result<(), Failure> {
     if job.text == FileText::Keep {
         return set_tags(at, job);
     }
-    let Ok(text) = at.host.memory.files.read(&job.file) else {
-        return failure("file_changed", format!("{} cannot be read", job.file));
-    };
-    let found = sha256_hex(&text);
-    if found != job.to_sha256 && found != job.from_sha256 {
-        let (expected, file) = (&job.from_sha256, &job.file);
-        return failure(
-            "file_changed",
-            format!("{file}: expected sha256 {expected}, found {found}"),
-        );
+    let first = (&job.file, &job.from_sha256, &job.to_sha256);
+    let more = job.more_files.iter();
+    let more = more.map(|f| (&f.path, &f.from_sha256, &f.to_sha256));
+    let files: Vec<_> = std::iter::once(first).chain(more).collect();
+    let mut changed = Ok(());
+    for (file, from, to) in &files {
+        let found = at.host.memory.files.read(file).map(sha256_hex);
+        let found = found.unwrap_or_else(|_| "none".to_owned());
+        if ![*from, *to].contains(&&found) {
+            let why = format!("{file}: expected sha256 {from}, found {found}");
+            changed = failure("file_changed", why);
+        }
+    }
+    // On the way back the others are put right all the same.
+    if job.text != FileText::Kept {
+        changed.clone()?;
     }
     set_tags(at, job)?;
-    if found == job.to_sha256 {
-        return Ok(());
+    for (file, from, to) in files {
+        let text = at.host.memory.files.read(file).unwrap_or_default();
+        let found = sha256_hex(&text);
+        if found != *from || found == *to {
+            continue;
+        }
+        let sent = job.more_texts.iter().chain(match &job.text {
+            FileText::New(text) => Some(text),
+            _ => None,
+        });
+        let kept = at.host.memory.kept.get(to).cloned();
+        let mut sent = sent.map(|t| t.expose().to_owned()).chain(kept);
+        let Some(new) = sent.find(|text| sha256_hex(text) == *to) else {
+            return match job.text {
+                FileText::Kept => failure("no_backup", format!("no copy of {to} is kept")),
+                _ => failure("bad_compose", format!("no text has the sum {to}")),
+            };
+        };
+        at.host.memory.kept.insert(found, text.clone());
+        let written = at.host.memory.files.write(file, &new);
+        written.map_err(|e| ("no_space".to_owned(), e.to_string()))?;
+        let checked = run(at, &compose(job, &["config", "-q"]));
+        if checked.code != 0 {
+            let back = at.host.memory.files.write(file, &text);
+            back.map_err(|e| ("no_space".to_owned(), e.to_string()))?;
+            return failure("bad_compose", checked.stderr);
+        }
     }
-    let new = match &job.text {
-        FileText::Keep => text.clone(),
-        FileText::New(text) => text.expose().to_owned(),
-        FileText::Kept => match at.host.memory.kept.get(&job.to_sha256) {
-            Some(text) => text.clone(),
-            None => return failure("no_backup", format!("no copy of {} is kept", job.to_sha256)),
-        },
-    };
-    if sha256_hex(&new) != job.to_sha256 {
-        return failure(
-            "bad_compose",
-            format!("the text does not have the sum {}", job.to_sha256),
-        );
-    }
-    at.host.memory.kept.insert(found, text.clone());
-    let written = at.host.memory.files.write(&job.file, &new);
-    written.map_err(|e| ("no_space".to_owned(), e.to_string()))?;
-    let checked = run(at, &compose(job, &["config", "-q"]));
-    if checked.code != 0 {
-        let back = at.host.memory.files.write(&job.file, &text);
-        back.map_err(|e| ("no_space".to_owned(), e.to_string()))?;
-        return failure("bad_compose", checked.stderr);
-    }
-    Ok(())
+    changed
 }
 
 fn compose<'a>(job: &'a ApplyJob, command: &[&'a str]) -> Vec<&'a str> {
@@ -192,6 +200,9 @@ fn compose<'a>(job: &'a ApplyJob, command: &[&'a str]) -> Vec<&'a str> {
         "-f",
         &job.file,
     ];
+    for file in &job.more_files {
+        argv.extend(["-f", &file.path]);
+    }
     for file in &job.env_files {
         argv.extend(["--env-file", file]);
     }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::host::{HostError, LookRequest, MountRequest};
+use crate::host::{HELD_CONTAINER, HostError, LookRequest, MountRequest};
 use crate::model::sha256_hex;
 use crate::model::{
-    BindFacts, ContainerFacts, HostFacts, ImageFacts, MountFacts, ProjectFacts, Secret, SeenInside,
-    ServiceName, Sha256Id,
+    BindFacts, ContainerFacts, FileFacts, HostFacts, ImageFacts, MountFacts, ProjectFacts, Secret,
+    SeenInside, ServiceName, Sha256Id,
 };
 use crate::sandbox::host::docker::{COMPOSE_VERSION, Container, DOCKER_VERSION};
 use crate::sandbox::host::files::HostFiles;
@@ -31,11 +31,7 @@ pub(super) fn look(at: &HostContext<'_>, ask: &LookRequest) -> Result<HostFacts,
         return Ok(facts);
     }
     if !host.docker_active {
-        return Err(HostError::Script {
-            verb: "look",
-            code: "docker_down".to_owned(),
-            message: "docker.service is inactive".to_owned(),
-        });
+        return Err(docker_down("look"));
     }
     facts.docker = DOCKER_VERSION.to_owned();
     facts.compose = Some(COMPOSE_VERSION.to_owned());
@@ -48,6 +44,7 @@ pub(super) fn look(at: &HostContext<'_>, ask: &LookRequest) -> Result<HostFacts,
                 .or_insert_with(|| project(host, name, container))
                 .containers
                 .push(found),
+            _ if container.name.starts_with(HELD_CONTAINER) => {}
             _ => facts.other_containers.push(container.name.clone()),
         }
     }
@@ -68,6 +65,14 @@ pub(super) fn look(at: &HostContext<'_>, ask: &LookRequest) -> Result<HostFacts,
     Ok(facts)
 }
 
+pub(super) fn docker_down(verb: &'static str) -> HostError {
+    HostError::Script {
+        verb,
+        code: "docker_down".to_owned(),
+        message: "docker.service is inactive".to_owned(),
+    }
+}
+
 fn project(host: &HostState, name: &str, container: &Container) -> ProjectFacts {
     let label = |key: &str| {
         let value = container
@@ -82,17 +87,26 @@ fn project(host: &HostState, name: &str, container: &Container) -> ProjectFacts 
             .collect()
     };
     let files = list(label("config_files"));
-    let text = match files.as_slice() {
-        [only] => host.memory.files.read(only).ok(),
-        _ => None,
-    };
+    let mut texts = files.iter().map(|path| {
+        let text = host.memory.files.read(path).ok();
+        FileFacts {
+            path: path.clone(),
+            sha256: text.as_ref().map(sha256_hex),
+            text: text.map(Secret::new),
+        }
+    });
+    let first = texts.next();
+    let more = texts.collect();
+    let (text, sha256) = first.map_or((None, None), |f| (f.text, f.sha256));
     ProjectFacts {
         name: name.to_owned(),
         files,
         working_dir: label("working_dir"),
         env_files: list(label("environment_file")),
-        sha256: text.as_ref().map(sha256_hex),
-        text: text.map(Secret::new),
+        files_differ: false,
+        text,
+        sha256,
+        more,
         containers: Vec::new(),
     }
 }

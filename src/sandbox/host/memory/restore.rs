@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::jobs;
 use crate::host::restore::{RestoreEvent, judged, next};
 use crate::host::{
-    ApplyJob, ApplyService, ArmRequest, FileText, HostError, Job, QuiesceContainer, Tag, TagImage,
+    ApplyJob, ApplyService, ArmRequest, FileSwap, FileText, HostError, Job, QuiesceContainer, Tag,
+    TagImage,
 };
 use crate::model::{OperationId, RestoreState, Secret};
 use crate::sandbox::host::state::{HostContext, HostState};
@@ -56,6 +57,10 @@ struct WayBack {
     text: FileText,
     from_sha256: String,
     to_sha256: String,
+    #[serde(default)]
+    more_files: Vec<FileSwap>,
+    #[serde(skip)]
+    more_texts: Vec<Secret>,
     tags: Vec<TagImage>,
     services: Vec<ApplyService>,
     policies: Vec<QuiesceContainer>,

@@ -132,6 +132,8 @@ fn n8n_job(facts: &HostFacts, to: &str) -> ApplyJob {
         from_sha256: sha256_hex(&text),
         to_sha256: sha256_hex(&new),
         text: FileText::New(Secret::new(new)),
+        more_files: Vec::new(),
+        more_texts: Vec::new(),
         tags: Vec::new(),
         services: services.to_vec(),
         policies: Vec::new(),
