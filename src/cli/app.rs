@@ -21,6 +21,8 @@ pub struct App {
     pub words: Words,
     /// Who answers questions.
     pub ask: Box<dyn Ask>,
+    /// `-o`.
+    pub format: OutputFormat,
     /// `-q`.
     pub quiet: bool,
     /// The wish to stop.
@@ -64,6 +66,7 @@ impl App {
             settings: Settings::new(globals, env)?,
             words: globals.words(),
             ask,
+            format: globals.output,
             quiet: globals.quiet,
             interrupt: Arc::default(),
             color_err: colors(globals.color, env, std::io::stderr().is_terminal()),

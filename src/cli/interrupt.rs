@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
 use super::App;
 use super::app::Progress;
@@ -48,6 +49,35 @@ impl Ears {
             _ = self.hang_up.recv() => Heard::HungUp,
         }
     }
+}
+
+/// Counts Ctrl-C and SIGTERM from here on, for a command that is no operation; says this at the first. SIGHUP ends the
+/// process as it always does.
+pub(super) fn stops(app: &App, first: &'static str) -> watch::Receiver<u32> {
+    let (count, stops) = watch::channel(0);
+    let said = (!first.is_empty()).then(|| app.words.say(first));
+    let ears = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    );
+    if let (Ok(mut interrupt), Ok(mut terminate)) = ears {
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if let (Some(said), 0) = (&said, *count.borrow()) {
+                    let line = format!("{said}\n");
+                    drop(std::thread::spawn(move || {
+                        let _ = std::io::stderr().write_all(line.as_bytes());
+                    }));
+                }
+                count.send_modify(|count| *count += 1);
+            }
+        });
+    }
+    stops
 }
 
 /// What the listening needs to know.

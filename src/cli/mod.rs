@@ -11,12 +11,14 @@ mod completions;
 pub mod confirm;
 pub mod docs;
 pub mod env;
+mod exec;
 mod globals;
 mod history;
 mod inspect;
 mod interrupt;
 mod list;
 mod logging;
+mod logs;
 mod resume;
 mod rollback;
 mod run;
@@ -33,10 +35,12 @@ pub use app::App;
 pub use check::CheckArgs;
 pub use clap::Parser;
 pub use completions::{CompletionsArgs, ManArgs};
+pub use exec::ExecArgs;
 pub use globals::{ColorMode, Globals, ProgressMode, Settings};
 pub use history::HistoryArgs;
 pub use inspect::InspectArgs;
 pub use list::ListArgs;
+pub use logs::{LogsArgs, Tail};
 pub use resume::ResumeArgs;
 pub use rollback::RollbackArgs;
 pub use run::main;
@@ -92,6 +96,8 @@ pub enum Command {
     Status(StatusArgs),
     Inspect(InspectArgs),
     History(HistoryArgs),
+    Logs(LogsArgs),
+    Exec(ExecArgs),
     Unlock(UnlockArgs),
     Check(CheckArgs),
     Sandbox(SandboxArgs),

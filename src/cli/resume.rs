@@ -1,5 +1,7 @@
 //! `resume NAME`: on with an operation that was cut off.
 
+use std::time::Duration;
+
 use super::confirm::confirm;
 use super::{App, change, value, world};
 use crate::model::DeploymentName;
@@ -36,6 +38,10 @@ pub struct ResumeArgs {
         overrides_with = "force"
     )]
     pub force: bool,
+
+    /// How long a pull may show no sign of progress [default: as the operation began]
+    #[arg(long, value_name = "DUR", value_parser = value::positive_millis)]
+    pub progress_timeout: Option<u64>,
 }
 
 impl ResumeArgs {
@@ -45,7 +51,8 @@ impl ResumeArgs {
             (true, false) => Way::Unwind,
             (false, false) => Way::On,
         };
-        let world = world::of(app, &self.name).await?;
+        let mut world = world::of(app, &self.name).await?;
+        world.limits.progress = self.progress_timeout.map(Duration::from_millis);
         change::not_held(&world, &self.name)?;
         if let Some(open) = orchestrator::unfinished(&world.state_dir, &self.name)? {
             if !app.quiet {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::update::AskArgs;
 use super::{App, change, value, world};
 use crate::model::{
-    ChangeOptions, DeploymentName, GateSettings, RollbackRequest, ServiceName, SnapshotId,
+    ChangeOptions, DeploymentName, GateSettings, PROGRESS_MS, RollbackRequest, ServiceName,
+    SnapshotId,
 };
 use crate::orchestrator;
 use crate::report::{CommandError, Reply};
@@ -35,6 +36,10 @@ pub struct RollbackArgs {
     /// The flags of a command that asks.
     #[command(flatten)]
     pub ask: AskArgs,
+
+    /// How long a pull may show no sign of progress, however long it takes in total [default: 10m]
+    #[arg(long, value_name = "DUR", value_parser = value::positive_millis)]
+    pub progress_timeout: Option<u64>,
 }
 
 impl RollbackArgs {
@@ -61,6 +66,7 @@ impl RollbackArgs {
                 dry_run: self.ask.dry_run,
                 no_rollback: false,
                 gate,
+                progress_ms: self.progress_timeout.unwrap_or(PROGRESS_MS),
             },
         }
     }

@@ -103,6 +103,8 @@ impl Command {
             Command::Status(args) => args.run(app).await,
             Command::Unlock(args) => args.run(app).await,
             Command::Check(args) => args.run(app).await,
+            Command::Logs(args) => args.run(app).await,
+            Command::Exec(args) => args.run(app).await,
             Command::Sandbox(args) => args.run(app).await,
             Command::List(args) => args.run(app),
             Command::Inspect(args) => args.run(app),
@@ -124,6 +126,8 @@ impl Command {
             Self::Inspect(args) => Reply::new("inspect").of(&args.name),
             Self::History(args) => Reply::new("history").of(&args.name),
             Self::Check(args) => Reply::new("check").of(&args.name),
+            Self::Logs(args) => Reply::new("logs").of(&args.name),
+            Self::Exec(args) => Reply::new("exec").of(&args.name),
             Self::List(_) => Reply::new("list"),
             Self::Sandbox(_) => Reply::new("sandbox"),
             Self::Completions(_) => Reply::new("completions"),
@@ -138,6 +142,7 @@ fn checked(cli: Cli) -> Result<Cli, clap::Error> {
         Some(Command::Update(args)) => args.check()?,
         Some(Command::Rollback(args)) => args.check()?,
         Some(Command::Check(args)) => args.check()?,
+        Some(Command::Exec(args)) => args.check()?,
         Some(Command::Sandbox(args)) => args.check()?,
         _ => {}
     }

@@ -2,7 +2,8 @@
 
 use super::{App, change, value, world};
 use crate::model::{
-    ChangeOptions, DeploymentName, GateSettings, ImageRef, InstanceType, ServiceName, UpdateRequest,
+    ChangeOptions, DeploymentName, GateSettings, ImageRef, InstanceType, PROGRESS_MS, ServiceName,
+    UpdateRequest,
 };
 use crate::orchestrator;
 use crate::report::{CommandError, Reply};
@@ -44,6 +45,10 @@ pub struct UpdateArgs {
     /// How long they must then stay so [default: 10s; 1s on a fast sandbox]
     #[arg(long, value_name = "DUR", value_parser = value::positive_millis)]
     pub stable_for: Option<u64>,
+
+    /// How long a pull may show no sign of progress, however long it takes in total [default: 10m]
+    #[arg(long, value_name = "DUR", value_parser = value::positive_millis)]
+    pub progress_timeout: Option<u64>,
 }
 
 /// The flags of a command that asks.
@@ -87,6 +92,7 @@ impl UpdateArgs {
                     timeout_ms: self.health_timeout.unwrap_or(gate.timeout_ms),
                     stable_ms: self.stable_for.unwrap_or(gate.stable_ms),
                 },
+                progress_ms: self.progress_timeout.unwrap_or(PROGRESS_MS),
             },
         }
     }

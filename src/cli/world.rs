@@ -164,12 +164,14 @@ pub async fn build(app: &App, region: Option<&str>) -> Result<World, CommandErro
     };
     let aws = Aws::new(&aws).map_err(|e| CommandError::failed("aws_settings", e.to_string()))?;
     let state_dir = settings.deployments_dir();
+    let host = Arc::new(RunCommandHost::new(aws.agent, Arc::clone(&clock), channel));
     Ok(World {
         ec2: aws.ec2,
         efs: aws.efs,
         parameters: aws.parameters,
         guard: Arc::new(Unguarded),
-        host: Arc::new(RunCommandHost::new(aws.agent, Arc::clone(&clock), channel)),
+        shell: Arc::clone(&host) as _,
+        host,
         credentials,
         clock,
         listener: Arc::new(Silent),

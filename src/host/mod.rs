@@ -10,12 +10,14 @@
 //! | poll | `scripts/poll.sh` | nothing but the deadline |
 //! | arm | `scripts/arm.sh` | what to go back to, a program, a systemd service and its timer |
 //! | commit | `scripts/commit.sh` | disarms, and ends the timer |
+//! | exec | `scripts/exec.sh` | a person's command, in a folder of its own that goes with it |
+//! | logs | `scripts/logs.sh` | nothing |
 //!
 //! An armed host looks after itself: its timer runs `scripts/job_tick.sh`, which judges by the state file
 //! (`scripts/restore.sh`) alone, and goes back with the very job that the controller's own undo is. The states and
 //! what moves them are [`restore::next`].
 //!
-//! [`Host`] is the port; [`channel`] speaks it over Run Command. Scripts are POSIX sh, constant, and
+//! [`Host`] is the port, [`Shell`] the one for what is no part of an operation; [`channel`] speaks both over Run Command. Scripts are POSIX sh, constant, and
 //! take their input as lines of `key base64`. A text that is too long for one command goes ahead in parts
 //! (`scripts/put.sh`). So does the program of detached jobs ([`scripts::program`]), once: it lies under `lib/` by the
 //! name of its checksum, and start and arm only name it.
@@ -27,6 +29,7 @@ mod port;
 mod reply;
 pub mod restore;
 pub mod scripts;
+mod shell;
 
 use crate::model::sha256_hex;
 pub use channel::{ChannelLimits, RunCommandHost};
@@ -34,8 +37,10 @@ pub use envelope::{Gather, Next, RESTARTS, Slice, parse_slice};
 pub use input::Input;
 pub use port::*;
 pub use reply::{
-    parse_hold, parse_job, parse_look, parse_mount, parse_order, parse_put, parse_restore,
+    parse_exec, parse_hold, parse_job, parse_logs, parse_look, parse_mount, parse_order, parse_put,
+    parse_restore,
 };
+pub use shell::*;
 
 #[cfg(test)]
 pub(crate) mod tests;

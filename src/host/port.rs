@@ -307,14 +307,38 @@ pub struct ApplyService {
 pub enum JobState {
     /// The host has no job with this tag.
     Unknown,
-    /// Going on; the last line of its log, for people.
-    Running(String),
+    /// Going on.
+    Running(Running),
     /// Ended well.
     Done,
     /// Ended badly.
     Failed(JobFailure),
     /// It was cut off (the host went down, or it was killed).
     Lost,
+}
+
+/// What shows that a job goes on. As long as it changes, there is progress.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Running {
+    /// The last line of its log, for people.
+    pub note: String,
+    /// The length of its log, in bytes.
+    pub log_bytes: u64,
+    /// Of a pull, how far it is.
+    pub layers: Layers,
+}
+
+/// How far a pull is, by the layers that Docker has named so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Layers {
+    /// How many there are; 0 before Docker has named any.
+    pub total: u64,
+    /// Unpacked, or there before.
+    pub done: u64,
+    /// On the host, and not unpacked yet: they are unpacked one after another.
+    pub fetched: u64,
+    /// Bytes of layers that are on the way or not unpacked yet, where they can be seen.
+    pub bytes: u64,
 }
 
 /// Why a job ended badly.

@@ -261,7 +261,7 @@ fn redo(
         let applied = last(|a| matches!(a, Action::ApplyImages(_))).is_some();
         for (at, action) in actions.iter().enumerate() {
             let so = match action {
-                Action::PullImages { images } => {
+                Action::PullImages { images, .. } => {
                     let gone = |id: &Sha256Id| !host.images.contains(id);
                     applied
                         || !images

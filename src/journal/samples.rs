@@ -199,6 +199,7 @@ pub(crate) fn resize_and_image() -> Plan {
         ),
         step(
             Action::PullImages {
+                progress_ms: crate::model::PROGRESS_MS,
                 images: vec![PullImage {
                     service: service(),
                     reference: image("1.20.0"),

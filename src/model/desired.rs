@@ -23,7 +23,12 @@ pub struct Desired {
     pub gate: GateSettings,
     /// Whether a failure is undone at once (`--no-rollback` says no).
     pub undo_on_failure: bool,
+    /// How long a pull may show no sign of progress, in milliseconds.
+    pub progress_ms: u64,
 }
+
+/// `--progress-timeout`, where it is not given: ten minutes.
+pub const PROGRESS_MS: u64 = 10 * 60 * 1000;
 
 /// The image that a service is wanted to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -44,6 +44,8 @@ pub struct ChangeOptions {
     pub no_rollback: bool,
     /// `--health-timeout` and `--stable-for`.
     pub gate: GateSettings,
+    /// `--progress-timeout`, in milliseconds.
+    pub progress_ms: u64,
 }
 
 /// `check NAME …`

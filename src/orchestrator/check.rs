@@ -7,7 +7,7 @@ use super::prepare::{
 };
 use super::world::World;
 use crate::model::{
-    ChangeOptions, CheckRequest, Desired, HostView, RollbackRequest, UpdateRequest,
+    ChangeOptions, CheckRequest, Desired, HostView, PROGRESS_MS, RollbackRequest, UpdateRequest,
 };
 use crate::plan::rules::any_change;
 use crate::plan::{Check, CheckStatus, Decision, Plan};
@@ -43,6 +43,7 @@ pub async fn check(world: &World, request: &CheckRequest) -> Result<Checked, Com
         dry_run: true,
         no_rollback: false,
         gate: request.gate,
+        progress_ms: PROGRESS_MS,
     };
     let forward = update_desired(&UpdateRequest {
         deployment: request.deployment.clone(),

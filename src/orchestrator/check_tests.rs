@@ -4,7 +4,7 @@ use super::super::{Fix, Limits, Prepared, Unguarded, execute, fix, prepare_fix, 
 use super::*;
 use crate::cloud::{Clock, Lasting};
 use crate::efs::DROP_IN_FILE;
-use crate::model::{DeploymentName, GateSettings, InstanceType};
+use crate::model::{DeploymentName, GateSettings, InstanceType, PROGRESS_MS};
 use crate::plan::Pace;
 use crate::report::Silent;
 use crate::sandbox::host::HostState;
@@ -39,6 +39,7 @@ impl Rig {
             guard: Arc::new(Unguarded),
             credentials: Arc::new(Lasting),
             host: memory.host(),
+            shell: Arc::new(crate::host::NoShell),
             clock: Arc::new(clock.clone()),
             listener: Arc::new(Silent),
             state_dir: dir.path().to_owned(),
@@ -78,6 +79,7 @@ impl Rig {
             instance_type: Some(InstanceType::new(to).unwrap()),
             images: Default::default(),
             options: ChangeOptions {
+                progress_ms: PROGRESS_MS,
                 force: true,
                 dry_run: false,
                 no_rollback: false,

@@ -50,13 +50,14 @@ pub(super) async fn freshen(
     let id = OperationId::new(new_id(world.clock.now(), (world.random)()))
         .map_err(|e| CommandError::failed("internal", e.to_string()))?;
     let hold = Hold::take(world, state, &deployment.name, &id, "update").await?;
+    let patience = std::time::Duration::from_millis(desired.progress_ms);
     for (seq, reference) in (1..).zip(stale) {
         let tag = crate::host::Tag {
             fence: hold.fence(),
             seq,
             operation: id.clone(),
         };
-        let pulled = pull_alone(world, &deployment.instance_id, tag, reference).await;
+        let pulled = pull_alone(world, &deployment.instance_id, tag, reference, patience).await;
         if let Err(failure) = pulled {
             tracing::warn!(%reference, why = failure.message, "the registry could not be asked");
         }

@@ -7,17 +7,77 @@ use super::failure::{fails, from_host};
 use super::patience::passes;
 use super::perform::Performer;
 use super::world::World;
-use crate::host::{HostError, Job, JobState, LookRequest, MountRequest, QuiesceContainer, Tag};
+use crate::cloud::Clock;
+use crate::containers::pull_failure;
+use crate::host::{
+    HostError, Job, JobFailure, JobState, LookRequest, MountRequest, QuiesceContainer, Running, Tag,
+};
 use crate::journal::{Evidence, Failure, FailureClass, Pulled};
 use crate::model::{
-    ImageRef, InstanceFacts, InstanceId, MountFacts, RunState, ServiceName, Sha256Id,
+    ImageRef, InstanceFacts, InstanceId, MountFacts, PROGRESS_MS, RunState, ServiceName, Sha256Id,
+    Timestamp,
 };
+use crate::plan::rules::DISK_FLOOR;
 use crate::plan::{PullImage, first_digest};
+use crate::report::Count;
 
 /// How a job went on.
 enum Tracked {
     Done,
     Failed(crate::host::JobFailure),
+}
+
+/// Whether a job goes on: as long as it shows something new, it does.
+struct Alive<'c> {
+    clock: &'c dyn Clock,
+    patience: Duration,
+    seen: Option<Running>,
+    until: Timestamp,
+}
+
+impl<'c> Alive<'c> {
+    fn new(clock: &'c dyn Clock, patience: Duration) -> Self {
+        let mut alive = Self {
+            clock,
+            patience,
+            seen: None,
+            until: Timestamp::MAX,
+        };
+        alive.prolong();
+        alive
+    }
+
+    fn prolong(&mut self) {
+        let until = self.clock.now().checked_add(self.patience);
+        self.until = until.unwrap_or(Timestamp::MAX);
+    }
+
+    /// Before a look: after a sleep of the machine the look decides.
+    fn is_over(&self) -> bool {
+        self.clock.now() >= self.until
+    }
+
+    /// Takes what a look has seen; true where it is new.
+    fn sees(&mut self, running: Running) -> bool {
+        let new = self.seen.as_ref() != Some(&running);
+        if new {
+            self.seen = Some(running);
+            self.prolong();
+        }
+        new
+    }
+
+    fn silent(&self, what: &str) -> Failure {
+        let last = self.seen.as_ref().map_or("", |r| r.note.as_str());
+        let patience =
+            crate::plan::duration(u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX));
+        fails(
+            "job_timeout",
+            format!(
+                "{what} on the host has shown no sign of progress for {patience}; its last line: {last}"
+            ),
+        )
+    }
 }
 
 /// A pull by itself, outside of any plan: to learn what a reference means now.
@@ -26,16 +86,15 @@ pub(super) async fn pull_alone(
     on: &InstanceId,
     tag: Tag,
     reference: &ImageRef,
+    patience: Duration,
 ) -> Result<(), Failure> {
     let job = Job::Pull {
         reference: reference.clone(),
     };
-    let until = world.clock.now().checked_add(world.limits.pull);
-    let until = until.unwrap_or(crate::model::Timestamp::MAX);
+    let mut alive = Alive::new(world.clock.as_ref(), patience);
     let mut started = false;
     loop {
-        // Before the look: after a sleep of the machine the look decides.
-        let is_over = world.clock.now() >= until;
+        let is_over = alive.is_over();
         let answer = if started {
             world.host.poll(on, &tag).await
         } else {
@@ -43,15 +102,40 @@ pub(super) async fn pull_alone(
         };
         match answer.map_err(|e| from_host("pull", &e))? {
             JobState::Done => return Ok(()),
-            JobState::Failed(failure) => return Err(fails(&failure.code, last_line(&failure.log))),
-            JobState::Running(_) => started = true,
+            JobState::Failed(failure) => return Err(not_pulled(reference, &failure)),
+            JobState::Running(running) => {
+                started = true;
+                alive.sees(running);
+            }
             JobState::Unknown => started = false,
             JobState::Lost => return Err(fails("job_lost", "the pull was cut off")),
         }
-        if is_over {
-            return Err(fails("job_timeout", "the pull did not end in time"));
+        if is_over && alive.is_over() {
+            return Err(alive.silent("the pull"));
         }
         world.clock.sleep(world.limits.poll).await;
+    }
+}
+
+/// What Docker said, in our words where they are known.
+fn not_pulled(reference: &ImageRef, failure: &JobFailure) -> Failure {
+    let causes = failure.log.lines().map(str::to_owned).collect();
+    match pull_failure(reference, &failure.log) {
+        Some(why) => Failure {
+            causes,
+            help: why.help,
+            ..fails(why.code, why.message)
+        },
+        None => Failure {
+            causes,
+            ..fails(
+                &failure.code,
+                format!(
+                    "{reference} could not be pulled: {}",
+                    last_line(&failure.log)
+                ),
+            )
+        },
     }
 }
 
@@ -136,24 +220,23 @@ impl Performer<'_> {
         Ok(())
     }
 
-    /// Starts a job and stays with it to its end, or to the limit. A job that was cut off is started again,
-    /// twice at most: each is safe twice.
+    /// Starts a job and stays with it to its end, or until it has shown no sign of progress for too long. A job that was
+    /// cut off is started again, twice at most: each is safe twice.
     async fn track(
         &self,
         on: &InstanceId,
         step: &'static str,
         job: &Job,
-        limit: Duration,
+        patience: Duration,
     ) -> Result<Tracked, Failure> {
         let mut tag = self.tag();
-        let until = self.deadline(limit);
+        let mut alive = Alive::new(self.world.clock.as_ref(), patience);
         let mut silence = None;
         let mut started = false;
         let mut lost = 0;
         let mut last = String::new();
         loop {
-            // Before the look: after a sleep of the machine the look decides.
-            let is_over = self.world.clock.now() >= until;
+            let is_over = alive.is_over();
             let answer = if started {
                 self.world.host.poll(on, &tag).await
             } else {
@@ -162,11 +245,14 @@ impl Performer<'_> {
             match answer {
                 Ok(JobState::Done) => return Ok(Tracked::Done),
                 Ok(JobState::Failed(failure)) => return Ok(Tracked::Failed(failure)),
-                Ok(JobState::Running(note)) => {
+                Ok(JobState::Running(running)) => {
                     started = true;
-                    if note != last && !note.is_empty() {
-                        self.progress(step, &note);
-                        last = note;
+                    if alive.sees(running.clone()) {
+                        let (said, count) = say(job, &running);
+                        if said != last && !said.is_empty() {
+                            self.counted(step, &said, count);
+                            last = said;
+                        }
                     }
                 }
                 // Started, and the host knows nothing of it: its record is gone. It is safe to start again.
@@ -192,14 +278,8 @@ impl Performer<'_> {
                 }
             }
             silence = None;
-            if is_over {
-                let seconds = limit.as_secs();
-                return Err(fails(
-                    "job_timeout",
-                    format!(
-                        "{step} on the host did not end within {seconds} s; its last line: {last}"
-                    ),
-                ));
+            if is_over && alive.is_over() {
+                return Err(alive.silent(step));
             }
             self.pause().await;
         }
@@ -211,16 +291,19 @@ impl Performer<'_> {
         on: &InstanceId,
         step: &'static str,
         job: &Job,
-        limit: Duration,
+        patience: Duration,
     ) -> Result<(), Failure> {
-        match self.track(on, step, job, limit).await? {
+        match self.track(on, step, job, patience).await? {
             Tracked::Done => Ok(()),
-            Tracked::Failed(failure) => Err(Failure {
-                causes: failure.log.lines().map(str::to_owned).collect(),
-                ..fails(
-                    &failure.code,
-                    format!("{step} failed on the host: {}", last_line(&failure.log)),
-                )
+            Tracked::Failed(failure) => Err(match job {
+                Job::Pull { reference } => not_pulled(reference, &failure),
+                _ => Failure {
+                    causes: failure.log.lines().map(str::to_owned).collect(),
+                    ..fails(
+                        &failure.code,
+                        format!("{step} failed on the host: {}", last_line(&failure.log)),
+                    )
+                },
             }),
         }
     }
@@ -254,9 +337,18 @@ impl Performer<'_> {
         &self,
         on: &InstanceId,
         images: &[PullImage],
+        progress_ms: u64,
     ) -> Result<Evidence, Failure> {
         let mut pulled = BTreeMap::new();
         let mut already = true;
+        let asked = match progress_ms {
+            // The plan of an older version.
+            0 => PROGRESS_MS,
+            asked => asked,
+        };
+        let patience = self.world.limits.progress;
+        let patience = patience.unwrap_or(Duration::from_millis(asked));
+        let mut free = None;
         for image in images {
             let (reference, expected) = (&image.reference, image.id.as_ref());
             if let Some(id) = expected {
@@ -279,19 +371,23 @@ impl Performer<'_> {
                 }
             }
             already = false;
+            if let Some(free) = free.filter(|free| *free < DISK_FLOOR) {
+                return Err(no_room(reference, free));
+            }
             // The reference may mean another image by now; the digest does not.
             if let (Some(id), Some(exact)) = (expected, by_digest(image))
-                && let Some(found) = self.pull_exact(on, &exact, id).await?
+                && let Some(found) = self.pull_exact(on, &exact, id, patience).await?
             {
                 pulled.insert(image.service.clone(), found);
                 continue;
             }
-            self.pull_one(on, reference).await?;
+            self.pull_one(on, reference, patience).await?;
             let ask = LookRequest {
                 images: vec![reference.clone()],
                 ..LookRequest::default()
             };
             let facts = self.look(on, &ask).await?;
+            free = Some(facts.disk_free);
             let Some(found) = facts.images.get(&reference.normalized()) else {
                 return Err(fails(
                     "pull_failed",
@@ -330,13 +426,17 @@ impl Performer<'_> {
         })
     }
 
-    async fn pull_one(&self, on: &InstanceId, reference: &ImageRef) -> Result<(), Failure> {
+    async fn pull_one(
+        &self,
+        on: &InstanceId,
+        reference: &ImageRef,
+        patience: Duration,
+    ) -> Result<(), Failure> {
         self.progress("pull_images", &format!("pulling {reference}"));
         let job = Job::Pull {
             reference: reference.clone(),
         };
-        let limit = self.world.limits.pull;
-        self.job(on, "pull_images", &job, limit).await
+        self.job(on, "pull_images", &job, patience).await
     }
 
     /// The very image, by its digest; None where the registry does not give it.
@@ -345,8 +445,9 @@ impl Performer<'_> {
         on: &InstanceId,
         exact: &ImageRef,
         id: &Sha256Id,
+        patience: Duration,
     ) -> Result<Option<Pulled>, Failure> {
-        match self.pull_one(on, exact).await {
+        match self.pull_one(on, exact, patience).await {
             Err(failure) if failure.class == FailureClass::Fails => {
                 self.progress("pull_images", &failure.message);
                 return Ok(None);
@@ -372,6 +473,39 @@ impl Performer<'_> {
     }
 }
 
+/// What is said of a job that goes on, and how far it is where that can be counted.
+fn say(job: &Job, running: &Running) -> (String, Option<Count>) {
+    let layers = &running.layers;
+    match job {
+        Job::Pull { reference } => {
+            let count = Count {
+                done: layers.done,
+                total: layers.total,
+                unit: "layers",
+            };
+            (layers.say(reference), (layers.total > 0).then_some(count))
+        }
+        _ => (running.note.clone(), None),
+    }
+}
+
+fn no_room(reference: &ImageRef, free: u64) -> Failure {
+    Failure {
+        help: vec![
+            "make room where Docker keeps its images: `docker system df` shows what takes it"
+                .into(),
+        ],
+        ..fails(
+            "no_space",
+            format!(
+                "{} MiB are free on the host, and {reference} is pulled only with {} MiB or more",
+                free >> 20,
+                DISK_FLOOR >> 20
+            ),
+        )
+    }
+}
+
 /// The reference with the digest that the registry knew the image by.
 fn by_digest(image: &PullImage) -> Option<ImageRef> {
     let digest = image.digest.as_ref()?;
@@ -391,5 +525,42 @@ fn fits_machine(architecture: &str, machine: &str) -> bool {
         "x86_64" => matches!(architecture, "amd64" | "386"),
         "aarch64" | "arm64" => matches!(architecture, "arm64" | "arm"),
         other => architecture == other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::memory::VirtualClock;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn at(log_bytes: u64, bytes: u64) -> Running {
+        Running {
+            note: "6b18392fd275: Pulling fs layer".into(),
+            log_bytes,
+            layers: crate::host::Layers {
+                bytes,
+                ..Default::default()
+            },
+        }
+    }
+
+    #[test]
+    fn a_job_that_shows_something_new_is_waited_for_however_long_it_takes() {
+        let clock = VirtualClock::at("2026-11-20T10:00:00Z".parse().unwrap());
+        let mut alive = Alive::new(&clock, 10 * MINUTE);
+        for hour in 0..30 {
+            clock.advance(9 * MINUTE);
+            assert!(!alive.is_over(), "{hour}");
+            // A line of the log, or a byte of a layer.
+            assert!(alive.sees(at(hour / 2, hour)));
+        }
+        assert!(!alive.sees(at(14, 29)), "the same again is no progress");
+        clock.advance(10 * MINUTE);
+        assert!(alive.is_over());
+        let said = alive.silent("pull_images").message;
+        assert!(said.contains("no sign of progress for 10 min"), "{said}");
+        assert!(said.contains("Pulling fs layer"), "{said}");
     }
 }

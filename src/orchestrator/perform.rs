@@ -10,7 +10,7 @@ use crate::instance::{InstanceError, InstanceService, Made};
 use crate::journal::{Evidence, Failure, Line};
 use crate::model::{Deployment, InstanceId, OperationId};
 use crate::plan::{Action, CheckMounts, CheckStatus, Plan, Step};
-use crate::report::{EVENT_SCHEMA, Event, EventKind};
+use crate::report::{Count, EVENT_SCHEMA, Event, EventKind};
 use crate::snapshot::{Snapshot, SnapshotStore};
 use crate::state::StateError;
 
@@ -35,7 +35,10 @@ impl Performer<'_> {
             Action::CheckMounts(check) => self.check_mounts(on, check).await,
             Action::WriteSnapshot { .. } => self.write_snapshot(),
             Action::HoldImages { images } => self.hold_images(on, images).await,
-            Action::PullImages { images } => self.pull(on, images).await,
+            Action::PullImages {
+                images,
+                progress_ms,
+            } => self.pull(on, images, *progress_ms).await,
             Action::ArmRestore(arm) => self.arm(on, arm).await,
             Action::CommitHost {} => self.commit(on).await,
             Action::Quiesce { containers, .. } => self.quiesce(on, containers).await,
@@ -59,9 +62,15 @@ impl Performer<'_> {
 
     /// Says what is seen while it goes on.
     pub(super) fn progress(&self, step: &'static str, message: &str) {
+        self.counted(step, message, None);
+    }
+
+    /// The same, with how far it is.
+    pub(super) fn counted(&self, step: &'static str, message: &str, count: Option<Count>) {
         let kind = EventKind::StepProgress {
             step,
             message: message.to_owned(),
+            count,
         };
         let at = self.world.clock.now();
         self.world.listener.event(&Event {

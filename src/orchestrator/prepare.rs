@@ -104,6 +104,7 @@ pub(super) fn update_desired(request: &UpdateRequest) -> Desired {
         purpose: Purpose::Update,
         gate: request.options.gate,
         undo_on_failure: !request.options.no_rollback,
+        progress_ms: request.options.progress_ms,
     }
 }
 
@@ -184,6 +185,7 @@ pub(super) fn rollback_desired(
         },
         gate: request.options.gate,
         undo_on_failure: !request.options.no_rollback,
+        progress_ms: request.options.progress_ms,
     })
 }
 

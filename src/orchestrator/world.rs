@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::hold::Guard;
 use super::interrupt::Interrupt;
 use crate::cloud::{Clock, Credentials, Ec2, Efs, Parameters};
-use crate::host::Host;
+use crate::host::{Host, Shell};
 use crate::instance::Settings;
 use crate::model::GateSettings;
 use crate::plan::Pace;
@@ -26,6 +26,8 @@ pub struct World {
     pub guard: Arc<dyn Guard>,
     /// The hosts.
     pub host: Arc<dyn Host>,
+    /// The hosts, for a person's commands.
+    pub shell: Arc<dyn Shell>,
     /// With what it is asked.
     pub credentials: Arc<dyn Credentials>,
     /// The clock.
@@ -69,11 +71,11 @@ pub struct Limits {
     pub host: Duration,
     /// How long a host that should answer may be silent.
     pub answer: Duration,
-    /// Until an image is pulled.
-    pub pull: Duration,
-    /// Until containers are stopped.
+    /// How long a pull may show no sign of progress: goes before what the plan says.
+    pub progress: Option<Duration>,
+    /// How long the work that stops containers may show no sign of progress.
     pub quiesce: Duration,
-    /// Until containers are started.
+    /// How long the work that starts containers may show no sign of progress.
     pub apply: Duration,
     /// Until no status check is `impaired`.
     pub checks: Duration,
@@ -120,7 +122,7 @@ impl Limits {
         set_type: Duration::from_secs(60),
         host: Duration::from_secs(10 * 60),
         answer: Duration::from_secs(90),
-        pull: Duration::from_secs(30 * 60),
+        progress: None,
         quiesce: Duration::from_secs(5 * 60),
         apply: Duration::from_secs(10 * 60),
         checks: Duration::from_secs(5 * 60),

@@ -12,7 +12,7 @@ impl Plan {
     /// Roughly how long it takes from now to its end, in seconds; `from` is the place of the next step.
     pub fn expected_seconds(&self, from: usize) -> u64 {
         let steps = self.steps.iter().skip(from).map(|step| match &step.action {
-            Action::PullImages { images } => images.len() as u64 * PULL_S,
+            Action::PullImages { images, .. } => images.len() as u64 * PULL_S,
             Action::VerifyHealth(verify) => verify.gate.stable_ms.div_ceil(1000),
             _ => 0,
         });

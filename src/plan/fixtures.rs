@@ -333,6 +333,7 @@ pub fn container(
 /// An update to this type and these images.
 pub fn desired_update(to: Option<&str>, images: &[(&str, &str)]) -> Desired {
     Desired {
+        progress_ms: crate::model::PROGRESS_MS,
         instance_type: to.map(instance_type),
         images: images
             .iter()

@@ -66,11 +66,20 @@ impl Action {
                 reuse: true,
             } => format!("{snapshot} holds this very state"),
             Action::HoldImages { .. } => "keep the images to go back to from being pruned".into(),
-            Action::PullImages { images } => list(
-                "pull ",
-                images.iter().map(|i| i.reference.to_string()),
-                " (nothing is down yet)",
-            ),
+            Action::PullImages {
+                images,
+                progress_ms,
+            } => {
+                let patience = match progress_ms {
+                    0 => String::new(),
+                    ms => format!("; given up after {} without progress", duration(*ms)),
+                };
+                list(
+                    "pull ",
+                    images.iter().map(|i| i.reference.to_string()),
+                    &format!(" (nothing is down yet{patience})"),
+                )
+            }
             Action::ArmRestore(_) => {
                 "tell the host how to go back by itself, should it hear nothing more".into()
             }

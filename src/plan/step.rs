@@ -131,6 +131,9 @@ pub enum Action {
     PullImages {
         /// What is pulled.
         images: Vec<PullImage>,
+        /// How long each may show no sign of progress, in milliseconds; 0 in a plan of an older version.
+        #[serde(default)]
+        progress_ms: u64,
     },
     /// The host knows what to go back to by itself, and by when.
     ArmRestore(Box<ArmRestore>),

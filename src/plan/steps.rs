@@ -85,7 +85,12 @@ impl Maker<'_> {
                     digest: want.digest.clone(),
                 })
                 .collect();
-            steps.push(self.step(Action::PullImages { images }, vec![]));
+            let progress_ms = self.input.desired.progress_ms;
+            let pull = Action::PullImages {
+                images,
+                progress_ms,
+            };
+            steps.push(self.step(pull, vec![]));
         }
         let applies = restarts || !images.is_empty();
         let arm = applies.then(|| self.arm(edit)).flatten();

@@ -202,7 +202,6 @@ pub(super) fn shapes() -> Vec<Shape> {
             steps: &[
                 " check_mounts(host, stops)",
                 " write_snapshot",
-                " hold_images",
                 " arm_restore(apply_images<(; ; n8n:always); green ) <- commit_host",
                 "!quiesce(n8n:always) <- apply_images<(; ; n8n:always)",
                 "!stop_instance <- start_instance, await_host",

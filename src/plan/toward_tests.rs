@@ -136,7 +136,7 @@ fn short(action: &Action) -> String {
             (true, false) => format!("{name}(host)"),
             (false, _) => format!("{name}(cloud)"),
         },
-        Action::PullImages { images } => {
+        Action::PullImages { images, .. } => {
             format!("{name}({})", words(images.iter().map(|i| &i.service)))
         }
         Action::ArmRestore(arm) => {

@@ -53,6 +53,9 @@ pub enum EventKind {
         step: &'static str,
         /// What is seen.
         message: String,
+        /// How much of it is done, of `total`, in `unit`, where it can be counted.
+        #[serde(flatten)]
+        count: Option<Count>,
     },
     /// A step ended.
     StepFinished {
@@ -90,6 +93,17 @@ pub enum EventKind {
         /// How.
         outcome: Outcome,
     },
+}
+
+/// How far something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// So much is done.
+    pub done: u64,
+    /// So much there is to do.
+    pub total: u64,
+    /// Of what.
+    pub unit: &'static str,
 }
 
 /// Which direction the operation goes.

@@ -23,6 +23,7 @@ mod paper;
 mod plain;
 mod print;
 mod result;
+mod stream;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -39,4 +40,5 @@ pub use paper::{Ink, Paper};
 pub use plain::Plain;
 pub use print::{Body, OutputFormat, Printing, Reply, Words, print};
 pub use result::*;
+pub use stream::Raw;
 pub use views::*;

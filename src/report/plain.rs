@@ -61,7 +61,7 @@ pub(super) fn line(kind: &EventKind) -> Option<String> {
             of,
             ..
         } => format!("{}[{number}/{of}] {step}: {detail}", direction(*phase)),
-        EventKind::StepProgress { step, message } => format!("  {step}: {message}"),
+        EventKind::StepProgress { step, message, .. } => format!("  {step}: {message}"),
         EventKind::StepFinished {
             step,
             phase,

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::help;
 use super::result::{ChangeData, CommandResult, ErrorDocument, PlanData, RESULT_SCHEMA};
 use super::views::{
-    AdoptData, CheckData, FixData, HistoryData, InspectData, ListData, SandboxData, StatusData,
-    UnlockData,
+    AdoptData, CheckData, ExecData, FixData, HistoryData, InspectData, ListData, LogsData,
+    SandboxData, StatusData, UnlockData,
 };
 use super::{CommandError, Ink, Paper, escape, text};
 use crate::model::{DeploymentName, Outcome};
@@ -50,9 +50,9 @@ impl Words {
 }
 
 /// The commands that a next step names.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 13] = [
     "update", "rollback", "resume", "adopt", "list", "status", "inspect", "history", "check",
-    "unlock", "sandbox",
+    "unlock", "sandbox", "logs", "exec",
 ];
 
 impl Default for Words {
@@ -128,6 +128,10 @@ pub enum Body {
     Adopt(Box<AdoptData>),
     /// `unlock`.
     Unlock(Box<UnlockData>),
+    /// `logs`.
+    Logs(LogsData),
+    /// `exec`.
+    Exec(Box<ExecData>),
     /// `sandbox …`.
     Sandbox {
         /// The document.
@@ -281,6 +285,8 @@ impl Reply {
             Body::Inspect(data) => value(serde_json::to_value(data)),
             Body::Adopt(data) => value(serde_json::to_value(data)),
             Body::Unlock(data) => value(serde_json::to_value(data)),
+            Body::Logs(data) => value(serde_json::to_value(data)),
+            Body::Exec(data) => value(serde_json::to_value(data)),
             Body::Sandbox { data, .. } => value(serde_json::to_value(data)),
             Body::Raw { key, text } => json!({ *key: text }),
             Body::Value(data) => (**data).clone(),

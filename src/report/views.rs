@@ -291,6 +291,115 @@ pub struct HolderView {
     pub alive: bool,
 }
 
+/// `data` of `logs`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LogsData {
+    /// By time.
+    pub lines: Vec<LogRow>,
+}
+
+/// A line that a container wrote.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LogRow {
+    /// The service.
+    pub service: ServiceName,
+    /// The container.
+    pub container: String,
+    /// When Docker took it.
+    pub at: Timestamp,
+    /// The text; what is not UTF-8 in it is replaced.
+    pub text: String,
+    /// The bytes, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_base64: Option<String>,
+}
+
+impl LogRow {
+    /// A line.
+    pub fn new(service: ServiceName, container: String, at: Timestamp, bytes: Vec<u8>) -> Self {
+        let (text, text_base64) = lossy(bytes);
+        Self {
+            service,
+            container,
+            at,
+            text,
+            text_base64,
+        }
+    }
+}
+
+/// `data` of `exec`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExecData {
+    /// Where it ran.
+    pub on: InstanceId,
+    /// Inside the container of this service; None: on the instance itself.
+    pub service: Option<ServiceName>,
+    /// Its exit code; 128 and the number of the signal that ended it.
+    pub exit_code: i32,
+    /// What it wrote; what is not UTF-8 in it is replaced.
+    pub stdout: String,
+    /// The bytes, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdout_base64: Option<String>,
+    /// What it wrote to standard error.
+    pub stderr: String,
+    /// The bytes, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stderr_base64: Option<String>,
+    /// How many bytes are left out of the two, in their middle.
+    pub left_out: LeftOut,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}
+
+/// Bytes that are left out of an output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Of standard output.
+    pub stdout: u64,
+    /// Of standard error.
+    pub stderr: u64,
+}
+
+impl ExecData {
+    /// How a command ended, with its standard output and standard error.
+    pub fn new(
+        on: InstanceId,
+        service: Option<ServiceName>,
+        exit_code: i32,
+        output: (Vec<u8>, Vec<u8>),
+        left_out: LeftOut,
+        seconds: f64,
+    ) -> Self {
+        let (stdout, stdout_base64) = lossy(output.0);
+        let (stderr, stderr_base64) = lossy(output.1);
+        Self {
+            on,
+            service,
+            exit_code,
+            stdout,
+            stdout_base64,
+            stderr,
+            stderr_base64,
+            left_out,
+            seconds: (seconds * 1000.0).round() / 1000.0,
+        }
+    }
+}
+
+/// As text, and as base64 where that is not the same.
+fn lossy(bytes: Vec<u8>) -> (String, Option<String>) {
+    use base64::Engine;
+    match String::from_utf8(bytes) {
+        Ok(text) => (text, None),
+        Err(error) => (
+            String::from_utf8_lossy(error.as_bytes()).into_owned(),
+            Some(base64::engine::general_purpose::STANDARD.encode(error.as_bytes())),
+        ),
+    }
+}
+
 /// `data` of `sandbox …`: the sandbox and its settings.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SandboxData {

@@ -11,7 +11,7 @@ use super::host::{Folder, HostContext};
 use super::store::{Store, StoreError};
 use super::world::{SEED_INSTANCE, World};
 use crate::cloud::SystemClock;
-use crate::host::scripts::{is_our_program, is_ours};
+use crate::host::scripts::{is_our_program, runs_ours};
 use crate::model::Timestamp;
 use crate::state::{StateDir, StateError};
 
@@ -136,7 +136,7 @@ impl Place {
                 .store
                 .without_history(&SystemClock, |world, _| world.region.clone())?,
             program,
-            allow: |script| is_ours(script) || is_our_program(script),
+            allow: |script| runs_ours(script) || is_our_program(script),
             confine: true,
             idle: Duration::from_secs(20),
         })

@@ -175,10 +175,10 @@ fn with_a_change_it_says_what_a_dry_run_says_and_the_way_back() {
 fn a_way_back_that_is_gone_is_said() {
     let sandbox = Sandbox::new();
     sandbox.run(&UPDATE).ended(0);
-    // `docker image prune -a`.
+    // `docker system prune -a`.
     host(&sandbox, |host| {
         let images = host["engine"]["images"].as_array_mut().expect("images");
-        images.retain(|i| i["tags"] != serde_json::json!(["n8nio/n8n:1.19.4"]));
+        images.retain(|i| i["tags"][0] != "n8nio/n8n:1.19.4");
     });
     let result = sandbox.json(&CHECK, 0);
     let [(status, message)] = said(&result, "image_kept")[..] else {

@@ -30,6 +30,7 @@ fn request(rig: &Rig) -> UpdateRequest {
         instance_type: Some(InstanceType::new("t3.large").expect("a type")),
         images: BTreeMap::new(),
         options: ChangeOptions {
+            progress_ms: geusemaker::model::PROGRESS_MS,
             force: true,
             dry_run: false,
             no_rollback: false,

@@ -14,8 +14,8 @@ use geusemaker::host::{
 use geusemaker::journal::{Entry, Failure, FailureClass, JOURNAL_SCHEMA, Line, committed};
 use geusemaker::model::{
     ChangeOptions, Deployment, Desired, DesiredImage, GateSettings, HostFacts, ImageRef,
-    InstanceFacts, InstanceId, InstanceType, MountFacts, OperationId, Outcome, Permit, Purpose,
-    RestoreState, RollbackRequest, ServiceName, SnapshotId, TypeFacts, UpdateRequest,
+    InstanceFacts, InstanceId, InstanceType, MountFacts, OperationId, Outcome, PROGRESS_MS, Permit,
+    Purpose, RestoreState, RollbackRequest, ServiceName, SnapshotId, TypeFacts, UpdateRequest,
 };
 use geusemaker::orchestrator::{
     Ask, Limits, Operation, Prepared, Recorder, TakenUp, Unguarded, Way, World, execute, observe,
@@ -313,6 +313,7 @@ impl Rig {
             parameters: self.memory.cloud(),
             guard: Arc::new(Unguarded),
             host: faulty,
+            shell: Arc::new(geusemaker::host::NoShell),
             credentials: Arc::new(Lasting),
             clock: Arc::new(self.clock.clone()),
             listener: Arc::new(Silent),
@@ -414,6 +415,7 @@ const GATE: GateSettings = GateSettings {
 
 pub fn update(instance_type: Option<&str>, images: &[(&str, &str)]) -> Desired {
     Desired {
+        progress_ms: PROGRESS_MS,
         files: vec![],
         instance_type: instance_type.map(|t| InstanceType::new(t).expect("a type")),
         images: images
@@ -463,6 +465,7 @@ pub async fn begin(shape: &Shape) -> (Rig, Plan, Snapshot) {
         .await;
     assert_eq!(outcome, Outcome::Updated, "the update before the rollback");
     let back = Desired {
+        progress_ms: PROGRESS_MS,
         files: snapshot.compose.sums(),
         instance_type: Some(snapshot.instance_type.clone()),
         images: snapshot
@@ -554,6 +557,7 @@ fn a_tag_that_moved_in_the_registry_is_a_change_and_one_that_did_not_is_none() {
                 reference.clone(),
             )]),
             options: ChangeOptions {
+                progress_ms: PROGRESS_MS,
                 force: true,
                 dry_run: false,
                 no_rollback: false,

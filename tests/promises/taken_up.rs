@@ -34,6 +34,7 @@ fn request(rig: &Rig, instance_type: Option<&str>, image: Option<&str>) -> Updat
         instance_type: instance_type.map(|t| InstanceType::new(t).expect("a type")),
         images: image.into_iter().collect(),
         options: ChangeOptions {
+            progress_ms: geusemaker::model::PROGRESS_MS,
             force: true,
             dry_run: false,
             no_rollback: false,

@@ -3,6 +3,7 @@
 mod limits;
 mod request;
 mod run;
+pub(crate) mod shell;
 
 pub use limits::ChannelLimits;
 

@@ -251,7 +251,7 @@ fn mount_point(verb: Verb, point: &str) -> Result<&str, HostError> {
     Ok(if short.is_empty() { "/" } else { short })
 }
 
-fn fits(verb: Verb, input: Input) -> Result<Input, HostError> {
+pub(super) fn fits(verb: Verb, input: Input) -> Result<Input, HostError> {
     let length = verb.with(&input).len();
     if length > MOST {
         return Err(bad(

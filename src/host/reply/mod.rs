@@ -7,6 +7,7 @@ mod look;
 mod mount;
 mod order;
 mod restore;
+mod shell;
 
 pub use hold::parse_hold;
 pub use job::{parse_job, parse_put};
@@ -14,6 +15,7 @@ pub use look::parse_look;
 pub use mount::parse_mount;
 pub use order::parse_order;
 pub use restore::parse_restore;
+pub use shell::{parse_exec, parse_logs};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

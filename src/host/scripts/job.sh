@@ -107,14 +107,15 @@ hands() {
 
 no_space() { grep -qi 'no space left on device' "$1"; }
 
-# container NAME: sets C_IMAGE, C_STATUS, C_DIR; 1 if there is none. Docker also takes a name for the beginning of
+# container NAME: sets C_ID, C_IMAGE, C_STATUS, C_DIR; 1 if there is none. Docker also takes a name for the beginning of
 # an id, so the name that comes back is compared.
 container() {
-  C_IMAGE='' C_STATUS='' C_DIR=''
+  C_ID='' C_IMAGE='' C_STATUS='' C_DIR=''
   is_name "$1" || return 1
-  if _o=$(docker inspect --type container --format '{{.Name}} {{.Image}} {{.State.Status}} {{index .Config.Labels "com.docker.compose.project.working_dir"}}' "$1" 2>"$D/err"); then
+  if _o=$(docker inspect --type container --format '{{.Name}} {{.ID}} {{.Image}} {{.State.Status}} {{index .Config.Labels "com.docker.compose.project.working_dir"}}' "$1" 2>"$D/err"); then
     _n=${_o%% *} _o=${_o#* }
     [ "$_n" = "/$1" ] || return 1
+    C_ID=${_o%% *} _o=${_o#* }
     C_IMAGE=${_o%% *} _o=${_o#* }
     C_STATUS=${_o%% *} C_DIR=${_o#* }
     return 0

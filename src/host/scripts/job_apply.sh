@@ -145,6 +145,21 @@ file_phase() {
   if [ "$text" != keep ]; then files write_file; fi
 }
 
+# Compose makes the new container beside the old one, removes the old one, and then gives it its name. Where it was cut
+# off in between, it goes by the beginning of the old one's id: the next one could not take that name, or would leave it so.
+# One that runs is not removed by this.
+half_made() {
+  case $_rc in
+    0) _h=$(printf %.12s "$C_ID")_$_c ;;
+    *)
+      _h=$(docker ps -aq --no-trunc | xargs docker inspect --type container --format '{{.Name}}' 2>/dev/null)
+      _h=$(printf '%s\n' "$_h" | sed -n "s|^/\\([0-9a-f]\\{12\\}_$_c\\)\$|\\1|p" | head -n 1)
+      [ -n "$_h" ] || return 0 ;;
+  esac
+  still_ours
+  if docker rm "$_h" 2>/dev/null; then say "$_s: removed what was made by half"; fi
+}
+
 # A is the service, B its container, C the image id that it is to run.
 service_one() {
   _s=$A _c=$B _i=$C _rc=0
@@ -152,16 +167,20 @@ service_one() {
   if [ "$_rc" = 2 ]; then FAILED=${FAILED:-start_failed}; return 0; fi
   if [ "$_rc" = 0 ] && [ "$C_IMAGE" = "$_i" ]; then
     case $C_STATUS in
-      running | restarting) say "$_s: kept"; return 0 ;;
+      running | restarting) say "$_s: kept" ;;
+      *)
+        still_ours
+        say "$_s: start"
+        docker start "$_c" || FAILED=${FAILED:-start_failed}
+        ;;
     esac
-    still_ours
-    say "$_s: start"
-    docker start "$_c" || FAILED=${FAILED:-start_failed}
+    [ "$KIND" != restore ] || half_made
     return 0
   fi
   # After a failure nothing more is made anew, but what keeps its container still comes up.
   if [ -n "$FAILED" ]; then say "$_s: left, after the failure"; return 0; fi
   still_ours
+  half_made
   say "$_s: up"
   if ! compose "$file" up "$_s"; then FAILED=up_failed; return 0; fi
   if container "$_c" && [ "$C_IMAGE" != "$_i" ]; then

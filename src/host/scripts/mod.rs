@@ -26,6 +26,11 @@ const JOB: [&str; 10] = [
     include_str!("job_main.sh"),
 ];
 
+/// How a person's command, and all that it began, is ended.
+const EXEC_END: &str = include_str!("exec_end.sh");
+/// What runs a person's command.
+const EXEC_RUN: [&str; 3] = [PRELUDE, EXEC_END, include_str!("exec_run.sh")];
+
 /// The program that lies on a host as a file of its own: [`Verb::Start`] and [`Verb::Arm`] only name it.
 pub fn program() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| lean(&JOB.concat()));
@@ -62,11 +67,15 @@ pub enum Verb {
     Order,
     /// Looks which images are held for a deployment, and holds exactly those that are to be.
     Hold,
+    /// Begins a person's command, reads its output, ends it.
+    Exec,
+    /// Reads what containers wrote.
+    Logs,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 9] = [
+    pub const ALL: [Verb; 11] = [
         Verb::Look,
         Verb::Mount,
         Verb::Start,
@@ -76,6 +85,8 @@ impl Verb {
         Verb::Commit,
         Verb::Order,
         Verb::Hold,
+        Verb::Exec,
+        Verb::Logs,
     ];
 
     /// Its name, in comments and errors.
@@ -90,17 +101,20 @@ impl Verb {
             Verb::Commit => "commit",
             Verb::Order => "order",
             Verb::Hold => "hold",
+            Verb::Exec => "exec",
+            Verb::Logs => "logs",
         }
     }
 
     /// The constant text of its script, up to and with the line that begins the input.
     pub fn script(self) -> &'static str {
-        static TEXTS: LazyLock<[String; 9]> = LazyLock::new(|| Verb::ALL.map(|v| v.text(lean)));
+        static TEXTS: LazyLock<[String; 11]> = LazyLock::new(|| Verb::ALL.map(|v| v.text(lean)));
         &TEXTS[self as usize]
     }
 
     fn text(self, edit: fn(&str) -> String) -> String {
         let program = include_str!("program.sh").replace("@PROGRAM@", program_sha256());
+        let exec;
         let parts: &[&str] = match self {
             Verb::Look => &[TAG, DOCKER, FACTS, include_str!("look.sh")],
             Verb::Mount => &[TAG, RECORD, DOCKER, FACTS, include_str!("mount.sh")],
@@ -111,6 +125,11 @@ impl Verb {
             Verb::Commit => &[TAG, RECORD, include_str!("commit.sh")],
             Verb::Order => &[TAG, RECORD, FACTS, include_str!("order.sh")],
             Verb::Hold => &[TAG, RECORD, DOCKER, FACTS, include_str!("hold.sh")],
+            Verb::Exec => {
+                exec = include_str!("exec.sh").replace("@JOB@\n", &edit(&EXEC_RUN.concat()));
+                &[EXEC_END, &exec]
+            }
+            Verb::Logs => &[DOCKER, FACTS, include_str!("logs.sh")],
         };
         let body = edit(&[&[PRELUDE, REPLY, RESTORE], parts].concat().concat());
         format!("{body}main <<'{END}'\n")
@@ -125,16 +144,23 @@ impl Verb {
 /// Whether this text is one of our scripts with nothing but data behind it: not one character of it
 /// is anybody else's choice.
 pub fn is_ours(script: &str) -> bool {
-    Verb::ALL.iter().any(|verb| {
-        let Some(data) = script.strip_prefix(verb.script()) else {
-            return false;
-        };
-        let data = data.strip_suffix('\n').unwrap_or(data);
-        let Some(lines) = data.strip_suffix(END) else {
-            return false;
-        };
-        (lines.is_empty() || lines.ends_with('\n')) && lines.lines().all(is_data_line)
-    })
+    Verb::ALL.into_iter().any(|verb| is(verb, script))
+}
+
+/// The same, and what it runs is ours as well: `exec` runs what a person says, and needs walls where it is not his host.
+pub fn runs_ours(script: &str) -> bool {
+    is_ours(script) && !is(Verb::Exec, script)
+}
+
+fn is(verb: Verb, script: &str) -> bool {
+    let Some(data) = script.strip_prefix(verb.script()) else {
+        return false;
+    };
+    let data = data.strip_suffix('\n').unwrap_or(data);
+    let Some(lines) = data.strip_suffix(END) else {
+        return false;
+    };
+    (lines.is_empty() || lines.ends_with('\n')) && lines.lines().all(is_data_line)
 }
 
 /// Whether this text is the program that the timer of an armed restore runs on a host.
@@ -163,6 +189,7 @@ mod tests {
                 .fields("service", &["a", "", "c"]);
             let script = verb.with(&input);
             assert!(is_ours(&script), "{verb:?}");
+            assert_eq!(runs_ours(&script), verb != Verb::Exec, "{verb:?}");
             assert!(
                 is_ours(script.trim_end()),
                 "{verb:?}: without the last newline"
@@ -239,6 +266,8 @@ mod tests {
             let (name, full) = (verb.name(), verb.text(str::to_owned) + END + "\n");
             assert_eq!(shellcheck(&full).unwrap(), "", "{name}");
         }
-        assert_eq!(shellcheck(&JOB.concat()).unwrap(), "", "program");
+        for (name, text) in [("program", JOB.concat()), ("exec_run", EXEC_RUN.concat())] {
+            assert_eq!(shellcheck(&text).unwrap(), "", "{name}");
+        }
     }
 }

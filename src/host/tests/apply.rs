@@ -76,6 +76,7 @@ fn the_file_says_so_and_exactly_the_services_run() {
             format!("tag [{}] [img/web:2]", image_id(4)),
             compose("/srv/.compose.yml.geusemaker", "[config] [-q]"),
             "start [db]".into(),
+            format!("rm [{}_web]", &sha256_hex(b"web")[..12]),
             compose(
                 "/srv/compose.yml",
                 "[up] [-d] [--no-deps] [--pull] [never] [--no-build] [web]",
@@ -97,6 +98,41 @@ fn the_file_says_so_and_exactly_the_services_run() {
         m.forget_calls();
         assert_eq!(m.job(&tag(1, 2), job), JobState::Done, "{}: twice", m.shell);
         assert_eq!(m.calls(), [""; 0], "{}: what is so is left", m.shell);
+    }
+}
+
+/// Compose 2.26 makes the new container under the beginning of the old one's id, and was cut off there.
+#[test]
+fn what_compose_made_by_half_is_removed_on_both_ways() {
+    for m in machines() {
+        let half = format!("{}_web", &sha256_hex(b"web")[..12]);
+        let made = || {
+            m.container(&half, 4, "created", "no");
+            m.stub().join("containers").join(&half)
+        };
+        let (job, folder) = (stack(&m), made());
+        assert_eq!(m.job(&tag(1, 1), job), JobState::Done, "{}", m.shell);
+        assert!(!folder.exists(), "{}", m.shell);
+        // Its id is another one by now, and what is kept is looked after too.
+        m.set("containers/web/id", &sha256_hex(b"web"));
+        let folder = made();
+        let back = apply("keep", OLD).text("kind", "restore");
+        let back = back.and(&service("web", 4));
+        assert_eq!(m.job(&tag(1, 2), back), JobState::Done, "{}", m.shell);
+        assert!(!folder.exists(), "{}", m.shell);
+        // The old one was removed already: its name is not known any more.
+        let folder = made();
+        fs_err::remove_dir_all(m.stub().join("containers/web")).unwrap();
+        let again = apply("keep", OLD).and(&service("web", 4));
+        assert_eq!(m.job(&tag(1, 3), again), JobState::Done, "{}", m.shell);
+        assert!(!folder.exists(), "{}", m.shell);
+        m.set("containers/web/id", &sha256_hex(b"web"));
+        // One that runs is nobody's half.
+        m.container(&half, 4, "running", "no");
+        let again = apply("keep", OLD).and(&service("web", 3));
+        m.wanted("web", 3);
+        assert_eq!(m.job(&tag(1, 4), again), JobState::Done, "{}", m.shell);
+        assert!(folder.exists(), "{}", m.shell);
     }
 }
 

@@ -47,9 +47,10 @@ case "$*" in
         '{{.ID}} {{.Image}}') printf '%s %s\n' "$(cat "$C/id")" "$(cat "$C/image")" ;;
         *'"labels":'*) sed "s|@IMAGE@|$(cat "$C/image")|g; s|@STATUS@|$(cat "$C/status")|g" "$C/look" ;;
         *'{{.RestartCount}}') printf '/%s %s %s %s %s 0\n' "${C##*/}" "$(cat "$C/status")" "$(cat "$C/health" 2>/dev/null || echo none)" "$(cat "$C/id")" "$(cat "$C/started" 2>/dev/null || echo 1)" ;;
+        '{{.Name}}') echo "/${C##*/}" ;;
         *MaximumRetryCount*) cat "$C/policy" ;;
         *'RestartPolicy.Name}}') sed 's/:.*//' "$C/policy" ;;
-        *working_dir*) printf '/%s %s %s %s\n' "${C##*/}" "$(cat "$C/image")" "$(cat "$C/status")" "$(cat "$C/dir" 2>/dev/null)" ;;
+        *working_dir*) printf '/%s %s %s %s %s\n' "${C##*/}" "$(cat "$C/id")" "$(cat "$C/image")" "$(cat "$C/status")" "$(cat "$C/dir" 2>/dev/null)" ;;
         *) echo "the stub does not know this form: $form" >&2; exit 64 ;;
       esac
     done
@@ -68,6 +69,7 @@ case "$*" in
     exit "$rc" ;;
   'pull '*) echo "$2: Pulling"; echo "Status: Downloaded $2" ;;
   'tag '*) printf '%s\n%s\n' "$3" "$2" >"$D/images/$(printf %s "$3" | tr / _)" ;;
+  'rm '*) find_one "$2" || exit 1; [ "$(cat "$C/status")" != running ] || exit 1; rm -r "$C"; echo "$2" ;;
   'stop '*) find_one "$2" || exit 1; echo exited >"$C/status"; echo "$2" ;;
   'start '*) find_one "$2" || exit 1; echo running >"$C/status"; echo "$2" ;;
   'update --restart='*) find_one "$3" || exit 1; echo "${2#--restart=}" >"$C/policy"; echo "$3" ;;

@@ -158,9 +158,12 @@ fn a_job_that_was_killed_is_lost_once_nothing_of_it_runs() {
             m.shell
         );
         m.wait_for_call("pull [a:1]");
+        let JobState::Running(running) = m.poll(&tag(1, 1)) else {
+            panic!("{}: it goes on", m.shell);
+        };
         assert_eq!(
-            m.poll(&tag(1, 1)),
-            JobState::Running("pull a:1".into()),
+            (running.note.as_str(), running.log_bytes),
+            ("pull a:1", 9),
             "{}",
             m.shell
         );
@@ -463,5 +466,41 @@ fn a_host_without_flock_locks_with_folders() {
             "{}",
             m.shell
         );
+    }
+}
+
+/// What docker wrote on Docker Engine 20.10.24 where its output is no terminal, up to here.
+#[test]
+fn a_pull_that_goes_on_says_how_far_it_is() {
+    const WRITTEN: &str = "1.0.0: Pulling from n8nio/n8n\ndc48007c122f: Pulling fs layer\n563d3ef68dd7: Pulling fs layer\nca2fd934207a: Already exists\n6b18392fd275: Pulling fs layer\n6b18392fd275: Waiting\ndc48007c122f: Verifying Checksum\ndc48007c122f: Download complete\n563d3ef68dd7: Download complete\ndc48007c122f: Pull complete\n";
+    for m in machines() {
+        m.set("slow/pull", "300");
+        m.put("var/lib/docker/tmp/GetImageBlob123", &"x".repeat(5000));
+        m.put("var/lib/docker/tmp/GetImageBlob124", &"x".repeat(7));
+        m.start(&tag(1, 1), pull("a:1")).unwrap();
+        m.wait_for_call("pull [a:1]");
+        let log = m.record(&tag(1, 1)).join("log");
+        fs_err::write(&log, WRITTEN).unwrap();
+        let JobState::Running(running) = m.poll(&tag(1, 1)) else {
+            panic!("{}: it goes on", m.shell);
+        };
+        assert_eq!(
+            running.layers,
+            crate::host::Layers {
+                total: 4,
+                done: 2,
+                fetched: 1,
+                bytes: 5007
+            },
+            "{}",
+            m.shell
+        );
+        assert_eq!(running.log_bytes, WRITTEN.len() as u64, "{}", m.shell);
+        m.put("var/lib/docker/tmp/GetImageBlob124", &"x".repeat(9));
+        let JobState::Running(later) = m.poll(&tag(1, 1)) else {
+            panic!("{}: it goes on", m.shell);
+        };
+        assert_ne!(running, later, "{}: bytes alone are progress", m.shell);
+        kill(&m, "KILL", &tag(1, 1));
     }
 }

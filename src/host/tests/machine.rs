@@ -65,7 +65,7 @@ impl Machine {
             "etc",
             "run",
             "tmp",
-            "var/lib/docker",
+            "var/lib/docker/tmp",
             "var/run/efs",
             "srv",
         ] {

@@ -1,6 +1,7 @@
 //! The scripts, run for real: in every shell of this machine, with a folder as the host's root.
 
 mod apply;
+mod exec;
 mod facts;
 mod hold;
 mod jobs;

@@ -19,6 +19,7 @@ pub fn any_change(observed: &Observed, deployment: &Deployment) -> Vec<Check> {
             stable_ms: 0,
         },
         undo_on_failure: true,
+        progress_ms: 0,
     };
     let ask = |of_type: bool| Ask {
         type_changes: of_type,

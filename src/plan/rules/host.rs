@@ -1,7 +1,7 @@
 //! The host: does it answer, and is the compose project there as it was adopted?
 
 use super::Ask;
-use crate::model::{HostFacts, HostView, ProjectFacts};
+use crate::model::{HostFacts, HostView, ProjectFacts, Sha256Id};
 use crate::plan::Check;
 
 pub(super) fn check(ask: &Ask) -> Vec<Check> {
@@ -61,7 +61,7 @@ fn answering(ask: &Ask, facts: &HostFacts) -> Vec<Check> {
     )];
     if ask.wants_images {
         checks.push(compose_v2(facts));
-        checks.push(disk(facts.disk_free));
+        checks.push(disk(facts.disk_free, pulls(ask, facts)));
     }
     match ask.project() {
         Some(project) => checks.extend(files(ask, project)),
@@ -74,9 +74,29 @@ fn answering(ask: &Ask, facts: &HostFacts) -> Vec<Check> {
 /// down, so little space is a warning.
 const SPARE: u64 = 2 << 30;
 
-fn disk(free: u64) -> Check {
+/// Below this nothing is pulled: what runs, Docker and its logs need room as well.
+pub const DISK_FLOOR: u64 = 1 << 30;
+
+/// Whether an image has to be pulled: one that is wanted by its id, and is on the host, has not.
+fn pulls(ask: &Ask, facts: &HostFacts) -> bool {
+    let here = |id: &Sha256Id| facts.images.values().any(|i| i.id == *id);
+    let mut wanted = ask.desired.images.values();
+    ask.desired.images.is_empty() || wanted.any(|w| !w.id.as_ref().is_some_and(here))
+}
+
+fn disk(free: u64, pulls: bool) -> Check {
     let name = "disk_space";
     let mib = free >> 20;
+    let help = "make room: `docker system df` shows what takes it. The images that a rollback needs are held: `docker image prune -a` leaves them";
+    if pulls && free < DISK_FLOOR {
+        return Check::refuse(
+            name,
+            "there is no room for another image on the host",
+            format!("{mib} MiB free where Docker keeps its images"),
+            format!("{} MiB or more", DISK_FLOOR >> 20),
+            help,
+        );
+    }
     if free >= SPARE {
         return Check::ok(name, "there is space for another image on the host");
     }
@@ -85,7 +105,7 @@ fn disk(free: u64) -> Check {
         "there is little space for another image on the host",
         format!("{mib} MiB free where Docker keeps its images"),
         format!("{} MiB or more", SPARE >> 20),
-        "make room: `docker system df` shows what takes it. `docker image prune -a` would also take the images that a rollback needs",
+        help,
     )
 }
 

@@ -20,6 +20,7 @@ mod mounts;
 mod postgres;
 
 pub use any::any_change;
+pub use host::DISK_FLOOR;
 
 use crate::model::{Deployment, Desired, Observed, RunState};
 use crate::plan::Check;

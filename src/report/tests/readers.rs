@@ -51,6 +51,7 @@ fn events() -> Vec<Event> {
         },
         started(Phase::Forward, 1, 5),
         EventKind::StepProgress {
+            count: None,
             step: "stop_instance",
             message: "stopping\u{1b}[2J\nstill".into(),
         },
@@ -161,4 +162,31 @@ fn json_events_are_one_a_line() {
         assert!(event["event"].is_string() && event["at"].is_string());
     }
     assert!(!text.contains('\u{1b}'));
+}
+
+#[test]
+fn progress_that_can_be_counted_has_its_numbers() {
+    let json = |count| {
+        let kind = EventKind::StepProgress {
+            step: "pull_images",
+            message: "pulling".into(),
+            count,
+        };
+        serde_json::to_value(event(kind)).unwrap()
+    };
+    let counted = json(Some(crate::report::Count {
+        done: 5,
+        total: 9,
+        unit: "layers",
+    }));
+    let numbers = [&counted["done"], &counted["total"], &counted["unit"]];
+    assert_eq!(
+        numbers,
+        [
+            &serde_json::json!(5),
+            &serde_json::json!(9),
+            &serde_json::json!("layers")
+        ]
+    );
+    assert!(json(None).get("done").is_none());
 }

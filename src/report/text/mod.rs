@@ -19,7 +19,8 @@ use crate::plan::{Check, CheckStatus};
 /// What goes to stdout.
 pub(super) fn reply(reply: &Reply, words: &Words) -> Paper {
     match &reply.body {
-        Body::None | Body::Value(_) | Body::Written => Paper::new(),
+        // Of `logs` and `exec` the text went to stdout as it came.
+        Body::None | Body::Value(_) | Body::Written | Body::Logs(_) | Body::Exec(_) => Paper::new(),
         Body::Change(data) => change::change(reply, data, words),
         Body::DryRun {
             data,

@@ -20,7 +20,7 @@ use super::state::{HostContext, HostState};
 use crate::cloud::Clock;
 use crate::host::{
     ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobFailure, JobState, LookRequest,
-    MountRequest, OrderFacts, OrderRequest, Tag,
+    MountRequest, OrderFacts, OrderRequest, Running, Tag,
 };
 use crate::model::{HostFacts, InstanceId, MountFacts, OperationId, RestoreState};
 use crate::sandbox::fault::Faults;
@@ -265,7 +265,10 @@ impl HostState {
             Some(Record {
                 pull: Some(reference),
                 ..
-            }) => JobState::Running(format!("pulling {reference}")),
+            }) => JobState::Running(Running {
+                note: format!("pulling {reference}"),
+                ..Running::default()
+            }),
             Some(Record { failure: None, .. }) => JobState::Done,
             Some(Record {
                 failure: Some((code, log)),

@@ -1,28 +1,42 @@
 //! The host scripts and the real binary against a real Docker Engine under a real systemd. See docs/engine.md.
 
+mod direct;
+mod force;
+mod hook;
 mod images;
 mod keep;
 mod mounts;
 mod power;
+mod proxy;
+mod pull;
 mod real;
+mod shell;
+mod twin;
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Once, OnceLock};
 
 use real::Real;
 
-/// Names the tests, and runs them where there is an engine.
+/// Names the tests, and runs them where there is an engine. `=> systemd`: what it shows the small instance cannot.
 macro_rules! suite {
-    ($($name:ident: $test:path,)*) => {
+    ($($name:ident: $test:path $(=> $needs:ident)?,)*) => {
         const TESTS: &[&str] = &[$(stringify!($name)),*];
+        const OF_SYSTEMD: &[&str] = &[$($(needs!($name $needs),)?)*];
         $(
             #[test]
             fn $name() {
                 on_an_engine(stringify!($name), $test);
             }
         )*
+    };
+}
+
+macro_rules! needs {
+    ($name:ident systemd) => {
+        stringify!($name)
     };
 }
 
@@ -42,45 +56,70 @@ suite! {
     a_prune_of_the_system_takes_the_way_back_unless_the_registry_has_it: keep::system_prune,
     type_and_image_change_in_one_real_boot: power::resize,
     without_capacity_all_is_as_before: power::no_capacity,
-    a_silent_controller_s_bad_image_is_taken_back_by_systemd: power::silent,
-    a_silent_controller_s_good_image_stays: power::silent_and_green,
-    the_armed_restore_survives_a_real_boot: power::silent_over_a_boot,
+    a_silent_controller_s_bad_image_is_taken_back_by_systemd: power::silent => systemd,
+    a_silent_controller_s_good_image_stays: power::silent_and_green => systemd,
+    the_armed_restore_survives_a_real_boot: power::silent_over_a_boot => systemd,
+    an_apply_killed_at_each_step_and_left_alone_ends_old_or_new: force::apply_left_alone => systemd,
+    a_quiesce_killed_at_each_step_and_left_alone_ends_as_before: force::quiesce_left_alone => systemd,
+    a_way_back_killed_at_each_step_and_left_alone_ends_as_before: force::restore_left_alone => systemd,
     a_mount_that_hangs_is_seen_in_time: mounts::hangs,
     a_mount_that_is_gone_or_another_is_refused: mounts::gone,
-    docker_waits_for_the_mount_after_check_fix: mounts::order,
+    docker_waits_for_the_mount_after_check_fix: mounts::order => systemd,
+    a_private_registry_wants_its_sign_in: pull::private,
+    a_disk_below_the_floor_is_refused: pull::floor,
+    exec_runs_on_the_instance_and_inside_a_container: shell::run,
+    an_exec_is_ended_inside_a_container_too: shell::ended,
+    logs_of_a_crashed_container_and_over_a_restart: shell::logs,
+}
+
+/// Not by a macro: those are captured, and shown of failed tests only. In one piece, and never within the line of a test.
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 /// The folder in which `tests/engine/up` has set up an engine. Without it the suite is left out, and says so once;
 /// with it each test must run.
 fn on_an_engine(name: &str, test: fn(&Real)) {
     static SAID: Once = Once::new();
-    static RAN: AtomicUsize = AtomicUsize::new(0);
-    // Not by a macro: those are captured, and shown of failed tests only.
-    let say = |text: String| {
-        let _ = std::io::stderr().write_all(text.as_bytes());
-    };
+    static READY: OnceLock<bool> = OnceLock::new();
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
     let Some(folder) = std::env::var_os("GEUSEMAKER_ENGINE").map(PathBuf::from) else {
         SAID.call_once(|| {
-            say(format!(
-                "left out, for want of a Docker Engine: {} tests of engine::, among them {}. To run them, as root: tests/engine/up /tmp/engine setup && GEUSEMAKER_ENGINE=/tmp/engine cargo test --test promises engine::\n",
+            say(&format!(
+                "left out, for want of a Docker Engine: {} tests of engine::, among them {}. To run them, as root: tests/engine/up /tmp/engine setup && GEUSEMAKER_ENGINE=/tmp/engine cargo test --test promises engine::",
                 TESTS.len(),
                 TESTS[0]
             ));
         });
         return;
     };
-    let ready = folder.join("images.done").exists();
     assert!(
-        ready,
-        "GEUSEMAKER_ENGINE: nothing is set up in {}",
+        READY.get_or_init(|| real::ready(&folder)),
+        "GEUSEMAKER_ENGINE: nothing is set up in {0}, or not for this state of the project: tests/engine/up {0} setup",
         folder.display()
     );
-    let short: String = name.chars().take(24).collect();
-    test(&Real::new(&folder, &short));
-    let ran = RAN.fetch_add(1, Ordering::SeqCst) + 1;
-    if ran == TESTS.len() {
-        say(format!(
-            "engine: {ran} tests of {ran} ran on a real Docker Engine\n"
-        ));
+    let small = real::small(&folder);
+    if small && OF_SYSTEMD.contains(&name) {
+        say(&format!("not shown on the small instance: engine::{name}"));
+    } else {
+        let short: String = name.chars().take(24).collect();
+        test(&Real::new(&folder, &short));
+    }
+    if SEEN.fetch_add(1, Ordering::SeqCst) + 1 == TESTS.len() {
+        say(&count(small));
+    }
+}
+
+/// How many have run; `.ci/run` waits for this line.
+fn count(small: bool) -> String {
+    let all = TESTS.len();
+    if small {
+        let ran = all - OF_SYSTEMD.len();
+        let without = OF_SYSTEMD.join(", ");
+        format!(
+            "engine: {ran} tests of {all} ran on a real Docker Engine; not shown without systemd: {without}"
+        )
+    } else {
+        format!("engine: {all} tests of {all} ran on a real Docker Engine")
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use geusemaker::sandbox::place::Place;
 use geusemaker::sandbox::world::SEED_INSTANCE;
@@ -11,13 +12,24 @@ use crate::support::Sandbox;
 
 /// The compose file on the instance.
 pub const FILE: &str = "/opt/geusemaker/runtime/docker-compose.yml";
-const STACK: &str = include_str!("stack.yml");
-const SEED: &str = include_str!("seed.sh");
-const UP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engine/up");
+const WAKE: &str = include_str!("wake.sh");
+pub const UP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engine/up");
+
+/// Whether all that the tests need is in this folder, and of this state of the project.
+pub fn ready(engine: &Path) -> bool {
+    let asked = Command::new(UP).arg(engine).arg("ready").status();
+    asked.is_ok_and(|status| status.success())
+}
+
+/// Whether its instances are small: without systemd.
+pub fn small(engine: &Path) -> bool {
+    fs_err::read_to_string(engine.join("kind")).is_ok_and(|kind| kind.trim() == "small")
+}
 
 /// The instance of one test. It ends with the test.
 pub struct Real {
     pub sandbox: Sandbox,
+    engine: PathBuf,
     host: PathBuf,
 }
 
@@ -34,15 +46,24 @@ pub struct Seen {
 }
 
 impl Real {
-    /// With five services that are up and green, known to the sandbox as `my-dev-stack`.
+    /// With five services that are up and green (`stack.yml`), known to the sandbox as `my-dev-stack`.
     pub fn new(engine: &Path, name: &str) -> Self {
-        let real = Self::bare(engine, name);
-        real.write(FILE, STACK);
-        real.write(
-            "/opt/geusemaker/runtime/runtime.env",
-            "POSTGRES_PASSWORD=s3cret\n",
-        );
-        real.sh(SEED);
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let made = MADE.fetch_add(1, Ordering::SeqCst);
+        let host = engine
+            .join("hosts")
+            .join(format!("{name}-{}-{made}", std::process::id()));
+        let real = Self {
+            sandbox: Sandbox::new(),
+            engine: engine.to_owned(),
+            host,
+        };
+        real.up(&["clone"]);
+        let boot = real
+            .place()
+            .with(|world, _| world.hosts[SEED_INSTANCE].boot_id.clone());
+        real.up(&["boot", &boot.unwrap()]);
+        real.sh(WAKE);
         real.place()
             .with(|world, _| {
                 let host = world.hosts.get_mut(SEED_INSTANCE).unwrap();
@@ -52,20 +73,14 @@ impl Real {
         real
     }
 
-    /// Only booted.
-    fn bare(engine: &Path, name: &str) -> Self {
-        let host = engine
-            .join("hosts")
-            .join(format!("{name}-{}", std::process::id()));
-        let real = Self {
-            sandbox: Sandbox::new(),
-            host,
-        };
-        let boot = real
-            .place()
-            .with(|world, _| world.hosts[SEED_INSTANCE].boot_id.clone());
-        real.up(&["boot", &boot.unwrap()]);
-        real
+    /// Another one beside it.
+    pub fn another(&self) -> Self {
+        Self::new(&self.engine, "another")
+    }
+
+    /// Its folder.
+    pub fn host(&self) -> &Path {
+        &self.host
     }
 
     /// The sandbox on disk.
@@ -106,6 +121,18 @@ impl Real {
     pub fn write(&self, path: &str, text: &str) {
         let script = "mkdir -p \"${1%/*}\" && printf %s \"$2\" >\"$1\"";
         self.up(&["run", "/bin/sh", "-c", script, "write", path, text]);
+    }
+
+    /// Its root folder, as it is seen from here.
+    pub fn root(&self) -> PathBuf {
+        let pid = fs_err::read_to_string(self.host.join("pid")).unwrap();
+        let (pid, _) = pid.split_once(' ').unwrap();
+        format!("/proc/{pid}/root").into()
+    }
+
+    /// A file on the instance; empty where there is none. Without a process there: for those who wait.
+    pub fn read(&self, path: &str) -> String {
+        fs_err::read_to_string(self.root().join(path.trim_start_matches('/'))).unwrap_or_default()
     }
 
     /// The compose file, byte for byte.

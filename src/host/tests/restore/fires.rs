@@ -43,7 +43,9 @@ fn past_the_deadline_a_red_stack_goes_back() {
         );
         m.forget_calls();
         assert_eq!(m.job(&tag(1, 5), back()), JobState::Done);
-        assert_eq!(m.calls(), ["start [web]"], "{}", m.shell);
+        let mut calls = m.calls();
+        calls.retain(|call| !call.starts_with("rm "));
+        assert_eq!(calls, ["start [web]"], "{}", m.shell);
         assert_eq!(state(&m), "restored", "{}", m.shell);
         // Armed again, forward work goes on.
         arm(&m, &tag(1, 6)).unwrap();

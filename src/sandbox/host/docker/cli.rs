@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::container::restart_policy;
 use super::template::render;
-use super::{cli_compose, create, list, prune};
+use super::{cli_compose, create, list, logs, prune};
 use crate::model::ImageRef;
 use crate::sandbox::host::{HostContext, HostFiles};
 use crate::sandbox::latency::Latency;
@@ -98,7 +98,8 @@ fn call(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[&str]) -> Answe
         ["container", "prune", "-f" | "--force"] => prune::containers(at),
         ["system", "prune", rest @ ..] => prune::system(at, rest),
         ["create", rest @ ..] => create::create(at, rest),
-        ["logs", rest @ ..] => logs(at, rest),
+        ["logs", rest @ ..] => logs::logs(at, rest),
+        ["exec", rest @ ..] => logs::exec(at, rest),
         ["compose", rest @ ..] => cli_compose::compose(at, files, rest),
         _ => unknown(argv),
     }
@@ -291,11 +292,34 @@ pub(super) fn pull(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
         "Image is up to date for"
     };
     Answer::ok(format!(
-        "{}: Pulling from {}\nDigest: {}\nStatus: {status} {short}\n{whole}",
+        "{}: Pulling from {}\n{}Digest: {}\nStatus: {status} {short}\n{whole}",
         reference.tag().unwrap_or_default(),
         reference.repository(),
+        if here {
+            String::new()
+        } else {
+            layers(&image.id)
+        },
         image.digest,
     ))
+}
+
+/// The lines of four layers, as 20.10 writes them where its output is no terminal: without bytes. (Seen.)
+fn layers(id: &str) -> String {
+    let hex = &id["sha256:".len()..];
+    let ids: Vec<&str> = (0..4).map(|at| &hex[at * 12..][..12]).collect();
+    let mut said = String::new();
+    for id in &ids {
+        said += &format!("{id}: Pulling fs layer\n");
+    }
+    said += &format!("{}: Waiting\n", ids[3]);
+    for id in &ids {
+        said += &format!("{id}: Verifying Checksum\n{id}: Download complete\n");
+    }
+    for id in &ids {
+        said += &format!("{id}: Pull complete\n");
+    }
+    said
 }
 
 fn tag(at: &mut HostContext<'_>, source: &str, target: &str) -> Answer {
@@ -361,43 +385,6 @@ fn update(at: &mut HostContext<'_>, policy: &str, names: &[&str]) -> Answer {
         (container.restart_policy, container.restart_max) = (word.clone(), max);
         Ok(())
     })
-}
-
-fn logs(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
-    let (tail, name) = match argv {
-        [name] => ("all", *name),
-        ["--tail" | "-n", tail, name] => (*tail, *name),
-        [tail, name] if tail.starts_with("--tail=") => (&tail["--tail=".len()..], *name),
-        _ => return unknown(&["logs"]),
-    };
-    let container = match at.host.engine.container(name) {
-        Ok(container) => container,
-        Err(why) => return Answer::failed(format!("Error: {why}")),
-    };
-    let mut lines = Vec::new();
-    if let Some(started) = container.started_at {
-        lines.push(format!(
-            "{started} {} starting, image {}",
-            container.name, container.image
-        ));
-        match container.health(&at.latency, at.now) {
-            Some("healthy") => lines.push(format!("{} is ready", container.name)),
-            Some("unhealthy") if container.running() => {
-                lines.push(format!("{}: error: not ready to serve", container.name));
-            }
-            _ => {}
-        }
-        if let Some(ended) = container.finished_at.filter(|_| !container.running()) {
-            lines.push(format!("{ended} {} shut down", container.name));
-        }
-    }
-    let keep = tail.parse().unwrap_or(lines.len()).min(lines.len());
-    Answer::ok(
-        lines[lines.len() - keep..]
-            .iter()
-            .map(|l| format!("{l}\n"))
-            .collect::<String>(),
-    )
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod create;
 mod engine;
 mod interpolate;
 mod list;
+mod logs;
 mod overlay;
 mod prune;
 #[cfg(test)]

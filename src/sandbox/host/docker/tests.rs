@@ -277,7 +277,7 @@ fn forms_that_it_does_not_know_are_refused() {
     let forms: [&[&str]; 7] = [
         &["run", "alpine"],
         &["system", "prune", "-a"],
-        &["exec", "n8n", "sh"],
+        &["exec", "-it", "n8n", "sh"],
         &[],
         &["ps", "--weird"],
         &up,
