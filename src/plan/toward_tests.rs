@@ -544,6 +544,7 @@ fn the_serialised_plan_keeps_its_form() {
       - service: n8n
         reference: n8nio/n8n:1.20.0
         id: null
+      progress_ms: 600000
     - on: i-0123456789abcdef0
       name: arm_restore
       restore:

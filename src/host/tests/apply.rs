@@ -213,7 +213,10 @@ fn each_of_several_files_is_written_and_goes_back() {
             ),
             call("/srv/compose.yml", "/opt/over.yml", up),
         ];
-        assert_eq!(m.calls(), expected, "{}", m.shell);
+        // What an earlier `up` may have left half made is cleared first.
+        let calls: Vec<String> = m.calls();
+        let calls: Vec<&String> = calls.iter().filter(|c| !c.starts_with("rm ")).collect();
+        assert_eq!(calls, expected.iter().collect::<Vec<_>>(), "{}", m.shell);
 
         let back = two(&m, "kept", (NEW, OLD), (OVER_NEW, OVER));
         assert_eq!(m.job(&tag(1, 2), back), JobState::Done, "{}", m.shell);
