@@ -21,6 +21,8 @@ pub struct Gate<'p> {
     first_late: Option<Option<Timestamp>>,
     /// Since when a service that must be green is red without a break.
     red_since: BTreeMap<ServiceName, Timestamp>,
+    /// Since when each container is seen, and whether it was green in this gate.
+    known: BTreeMap<ServiceName, (String, Timestamp, bool)>,
     restarts_at_start: BTreeMap<ServiceName, (String, u32)>,
 }
 
@@ -61,6 +63,7 @@ impl<'p> Gate<'p> {
             first_green: None,
             first_late: None,
             red_since: BTreeMap::new(),
+            known: BTreeMap::new(),
             restarts_at_start: BTreeMap::new(),
         }
     }
@@ -92,7 +95,9 @@ impl<'p> Gate<'p> {
                 (*id, *base) = (c.id.clone(), c.restarts);
             }
             let crashes = c.restarts.saturating_sub(*base);
-            match c.colour() {
+            let colour = c.colour();
+            self.knows(service, c, colour, now);
+            match colour {
                 Colour::Green | Colour::Finished => {
                     self.red_since.remove(service);
                     seen.insert(
@@ -111,7 +116,8 @@ impl<'p> Gate<'p> {
                 }
                 Colour::Red => {
                     not_green.push(describe(c));
-                    if self.red_for(service, now) >= self.patience() {
+                    let long = self.red_for(service, now) >= self.patience();
+                    if long && !self.may_come_up(service, c, now) {
                         hopeless.push(describe(c));
                     }
                 }
@@ -205,6 +211,44 @@ impl<'p> Gate<'p> {
             .min(self.verify.gate.timeout_ms)
     }
 
+    /// Remembers a container from when it is first seen. One that starts anew is another one.
+    fn knows(&mut self, service: &ServiceName, c: &ContainerFacts, colour: Colour, now: Timestamp) {
+        let run = format!("{} {} {}", c.id, c.started_at, c.restarts);
+        let known = self.known.entry(service.clone());
+        let known = known.or_insert_with(|| (run.clone(), now, false));
+        if known.0 != run {
+            *known = (run, now, false);
+        }
+        known.1 = known.1.min(now);
+        known.2 |= colour == Colour::Green;
+    }
+
+    /// Whether a red that runs may still be on its way up. One that ended, restarts, or was green in this gate is not.
+    /// A declared probe has no retries of its own, so it is waited for. Docker's `unhealthy` has had a start period and
+    /// retries (Dockerfile reference, HEALTHCHECK): it ends the wait unless the service declares a `start_period`.
+    fn may_come_up(&self, service: &ServiceName, c: &ContainerFacts, now: Timestamp) -> bool {
+        let (Some((_, since, false)), Some(one)) =
+            (self.known.get(service), self.verify.declared.get(service))
+        else {
+            return false;
+        };
+        if c.status != "running" || self.restarted(service, c) {
+            return false;
+        }
+        match (one.start_period_ms, c.health.as_deref()) {
+            (Some(period), _) => ms_between(*since, now) < period,
+            (None, Some("unhealthy")) => false,
+            // `container: healthy` without a health check will never be so.
+            (None, None) => !one.container,
+            (None, Some(_)) => true,
+        }
+    }
+
+    fn restarted(&self, service: &ServiceName, c: &ContainerFacts) -> bool {
+        let start = self.restarts_at_start.get(service);
+        start.is_some_and(|(_, base)| c.restarts > *base)
+    }
+
     fn red_for(&mut self, service: &ServiceName, now: Timestamp) -> u64 {
         ms_between(*self.red_since.entry(service.clone()).or_insert(now), now)
     }
@@ -225,10 +269,11 @@ fn pick<'c>(containers: &'c [ContainerFacts], service: &ServiceName) -> Option<&
 }
 
 fn describe(c: &ContainerFacts) -> String {
-    let state = match (&c.health, c.running()) {
-        (Some(health), true) => health.clone(),
-        (_, false) => format!("{} with code {}", c.status, c.exit_code),
-        (None, true) => "running".into(),
+    let state = match (&c.health, c.running(), &c.probed) {
+        (_, false, _) => format!("{} with code {}", c.status, c.exit_code),
+        (_, true, Some(probed)) => probed.why.clone(),
+        (Some(health), true, None) => health.clone(),
+        (None, true, None) => "running".into(),
     };
     let log = c.health_log.trim();
     let log = if log.is_empty() {

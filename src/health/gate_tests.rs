@@ -15,6 +15,7 @@ fn verify(must: &[&str], may_be_red: &[&str]) -> VerifyHealth {
         },
         must: names(must),
         may_be_red: names(may_be_red),
+        declared: Default::default(),
         expect: StackState {
             instance_type: instance_type("t3.large"),
             state: RunState::Running,
@@ -441,5 +442,152 @@ fn a_machine_that_slept_over_the_timeout_looks_and_holds_once_more() {
     assert!(
         matches!(verdict, Verdict::Failed(_)),
         "it does not begin again: {verdict:?}"
+    );
+}
+
+/// A running n8n: what Docker says, what its probe says, and how often it restarted.
+fn probed(docker: Option<&str>, green: bool, restarts: u32) -> Vec<ContainerFacts> {
+    let one = with("n8n", |c| {
+        c.health = docker.map(str::to_owned);
+        c.restarts = restarts;
+        c.probed = Some(crate::model::Probed {
+            green,
+            why: if green {
+                ""
+            } else {
+                "http http://h/: HTTP 503"
+            }
+            .into(),
+            no_tool: false,
+        });
+    });
+    vec![one]
+}
+
+fn declares(start_period_ms: Option<u64>, container: bool) -> VerifyHealth {
+    let url = "http://h/".into();
+    let one = crate::model::DeclaredHealth {
+        probes: vec![crate::model::Probe::Http {
+            url,
+            from: 200,
+            to: 299,
+        }],
+        container,
+        interval_ms: 1000,
+        timeout_s: 2,
+        stable_ms: None,
+        start_period_ms,
+    };
+    VerifyHealth {
+        declared: [(service("n8n"), one)].into(),
+        ..verify(&["n8n"], &[])
+    }
+}
+
+/// Each look at its second: what Docker says, whether the probe is green, restarts. At the end: which second failed.
+#[test]
+fn a_red_that_runs_is_waited_for_and_one_that_will_not_come_up_is_final() {
+    let at_each = |from: u32, to: u32| (from..=to).map(f64::from);
+    let red =
+        |docker: Option<&'static str>, restarts| move |_: f64| probed(docker, false, restarts);
+    type Look = Box<dyn Fn(f64) -> Vec<ContainerFacts>>;
+    type Row = (&'static str, Option<u64>, bool, Look, Option<f64>);
+    let table: [Row; 10] = [
+        (
+            "a probe alone: until the timeout",
+            None,
+            false,
+            Box::new(red(None, 0)),
+            Some(60.0),
+        ),
+        (
+            "while Docker says starting: the same",
+            None,
+            false,
+            Box::new(red(Some("starting"), 0)),
+            Some(60.0),
+        ),
+        (
+            "Docker says unhealthy too",
+            None,
+            false,
+            Box::new(red(Some("unhealthy"), 0)),
+            Some(10.0),
+        ),
+        (
+            "unhealthy, and a start period",
+            Some(40_000),
+            false,
+            Box::new(red(Some("unhealthy"), 0)),
+            Some(40.0),
+        ),
+        (
+            "a probe alone, and a start period",
+            Some(20_000),
+            false,
+            Box::new(red(None, 0)),
+            Some(20.0),
+        ),
+        (
+            "a short start period is not shorter than stable",
+            Some(2_000),
+            false,
+            Box::new(red(None, 0)),
+            Some(10.0),
+        ),
+        (
+            "container: healthy, without a health check",
+            None,
+            true,
+            Box::new(red(None, 0)),
+            Some(10.0),
+        ),
+        (
+            "green first, then red",
+            Some(40_000),
+            false,
+            Box::new(|s| probed(None, s < 5.0, 0)),
+            Some(15.0),
+        ),
+        (
+            "it restarted since",
+            Some(40_000),
+            false,
+            Box::new(|s| probed(None, false, u32::from(s >= 3.0))),
+            Some(10.0),
+        ),
+        (
+            "slow, and then green",
+            None,
+            false,
+            Box::new(|s| probed(Some("starting"), s >= 45.0, 0)),
+            None,
+        ),
+    ];
+    for (what, start_period, container, look, fails) in table {
+        let verify = declares(start_period, container);
+        let mut gate = Gate::new(&verify, at());
+        let mut end = None;
+        for second in at_each(0, 70) {
+            match gate.look(&look(second), after(second)) {
+                Verdict::Failed(why) => {
+                    assert_eq!(why, ["n8n: http http://h/: HTTP 503"], "{what}");
+                    end = Some(second);
+                    break;
+                }
+                Verdict::Passed { .. } => break,
+                _ => {}
+            }
+        }
+        assert_eq!(end, fails, "{what}");
+    }
+    let mut ended = probed(None, false, 0);
+    (ended[0].status, ended[0].exit_code) = ("exited".into(), 1);
+    let verify = declares(Some(40_000), false);
+    let mut gate = Gate::new(&verify, at());
+    assert!(matches!(gate.look(&ended, after(0.0)), Verdict::Waiting(_)));
+    assert!(
+        matches!(gate.look(&ended, after(10.0)), Verdict::Failed(_)),
+        "one that ended is final"
     );
 }

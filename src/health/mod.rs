@@ -1,5 +1,9 @@
-//! Probes, baseline and the gate. The gate is pure: looks in, a verdict out.
+//! Is it well? What the compose file declares, and the gate.
 
+mod declared;
 mod gate;
+mod probes;
 
+pub use declared::{BadHealth, declared};
 pub use gate::{Gate, Verdict};
+pub use probes::{Answers, Declared, asked_of, attach, questions, sorted};

@@ -2,8 +2,9 @@
 //!
 //! | verb | script | writes on the host |
 //! |---|---|---|
-//! | look | `scripts/look.sh` | nothing; from a controller, the deadline |
+//! | look | `scripts/look.sh`, for a plan with `scripts/pending.sh` | nothing; from a controller, the deadline |
 //! | mount | `scripts/mount.sh` | the sentinel, when asked to |
+//! | probe | `scripts/probe.sh` | nothing |
 //! | order | `scripts/order.sh` | one drop-in of docker.service, when asked to |
 //! | hold | `scripts/hold.sh` | names and containers of ours that keep images from being pruned, when asked to |
 //! | start | `scripts/start.sh` | starts one detached job: pull, quiesce, apply or restore |
@@ -37,8 +38,8 @@ pub use envelope::{Gather, Next, RESTARTS, Slice, parse_slice};
 pub use input::Input;
 pub use port::*;
 pub use reply::{
-    parse_exec, parse_hold, parse_job, parse_logs, parse_look, parse_mount, parse_order, parse_put,
-    parse_restore,
+    parse_exec, parse_hold, parse_job, parse_logs, parse_look, parse_mount, parse_order,
+    parse_probe, parse_put, parse_restore,
 };
 pub use shell::*;
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cloud::CloudError;
 use crate::model::{
-    DeploymentName, HostFacts, ImageRef, InstanceId, MountFacts, OperationId, RestoreState, Secret,
-    ServiceName, Sha256Id,
+    DeploymentName, HostFacts, ImageRef, InstanceId, MountFacts, OperationId, Probe, Probed,
+    RestoreState, Secret, ServiceName, Sha256Id,
 };
 
 /// A host that can be asked.
@@ -25,6 +25,9 @@ pub trait Host: Send + Sync {
         tag: Option<&Tag>,
         ask: &MountRequest,
     ) -> Result<MountFacts, HostError>;
+
+    /// Asks what the compose file declares, side by side, and gives the last lines of logs. Changes nothing.
+    async fn probe(&self, on: &InstanceId, ask: &ProbeRequest) -> Result<ProbeFacts, HostError>;
 
     /// Looks whether Docker waits for a mount at a boot. With a tag (that is, under the lock) a drop-in is
     /// written that makes it wait, and taken away again where it does not.
@@ -86,8 +89,39 @@ pub struct LookRequest {
     /// Only the boot id, the machine and the state of the armed restore: the cheapest proof of life. All else
     /// stays empty.
     pub only_boot: bool,
+    /// Also see what an `up` of these services of a project would apply besides their images.
+    pub pending: Option<(String, Vec<ServiceName>)>,
     /// Who looks, when it is the controller of an operation: pushes the deadline of its armed restore out.
     pub beat: Option<Tag>,
+}
+
+/// One probe, and the container that it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct HostProbe {
+    /// The container's name.
+    pub container: String,
+    /// What is asked.
+    pub probe: Probe,
+    /// An answer later than this is none.
+    pub timeout_s: u32,
+}
+
+/// What to ask.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProbeRequest {
+    /// All of these at once.
+    pub probes: Vec<HostProbe>,
+    /// The containers whose last lines of log are wanted. At most three: the answer must stay short.
+    pub logs: Vec<String>,
+}
+
+/// What came of it, in the order of the request.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProbeFacts {
+    /// Of each probe.
+    pub probes: Vec<Probed>,
+    /// Of each log, its last lines; empty where there is none.
+    pub logs: Vec<String>,
 }
 
 /// What an armed host goes back to by itself.
@@ -98,6 +132,10 @@ pub struct ArmRequest {
     /// The containers, by name, that were green before: when all of them are green and stable at the deadline,
     /// the host stays as it is.
     pub green: Vec<String>,
+    /// Those of them whose Docker health does not count: they declare another.
+    pub declared: Vec<String>,
+    /// What must hold besides.
+    pub probes: Vec<HostProbe>,
     /// The deadline lies so many seconds after the last word of the controller, and again after a boot.
     pub grace_s: u32,
     /// A container counts as stable when it was green, without a restart, for so many seconds.

@@ -232,6 +232,10 @@ pub struct Failure {
     /// The checks that said no, where it is about checks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
+    /// The last lines of the containers that it is about. For the person who is there: they may hold anything, and are
+    /// in no journal.
+    #[serde(skip)]
+    pub logs: Vec<String>,
     /// What it means for the operation.
     pub class: FailureClass,
 }

@@ -25,6 +25,8 @@ fn plan() -> Plan {
         unreachable!()
     };
     let arm = Action::ArmRestore(Box::new(ArmRestore {
+        declared: vec![],
+        probes: vec![],
         restore: *restore,
         green: vec!["n8n".into()],
     }));

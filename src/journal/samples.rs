@@ -150,6 +150,7 @@ pub(crate) fn verify(name: &str, tag: &str) -> Action {
         },
         must: BTreeSet::from([service()]),
         may_be_red: BTreeSet::new(),
+        declared: Default::default(),
         expect: state(name, tag),
         host: true,
         mount_point: Some("/mnt/efs".into()),
@@ -238,6 +239,7 @@ pub(crate) fn failure(code: &str) -> Failure {
         causes: vec![],
         help: vec![],
         checks: vec![],
+        logs: vec![],
         class: FailureClass::Fails,
     }
 }

@@ -5,7 +5,9 @@
 
 mod deployment;
 mod desired;
+mod duration;
 mod hash;
+mod health;
 mod ids;
 mod image;
 mod observed;
@@ -16,7 +18,9 @@ mod secret;
 
 pub use deployment::*;
 pub use desired::*;
+pub use duration::duration_ms;
 pub use hash::*;
+pub use health::*;
 pub use ids::*;
 pub use image::*;
 pub use observed::*;

@@ -275,6 +275,9 @@ pub struct HostFacts {
     pub images: BTreeMap<String, ImageFacts>,
     /// What the host would do if nobody spoke to it any more.
     pub restore: RestoreState,
+    /// What an `up` of the services that were asked for would apply besides their images, by service; why it is not
+    /// known; None where nobody asked.
+    pub pending: Option<Result<BTreeMap<ServiceName, Vec<String>>, String>>,
 }
 
 /// One compose project on a host, as its containers' labels name it
@@ -392,6 +395,10 @@ pub struct ContainerFacts {
     /// The end of what its last health check printed; may be empty.
     #[serde(default)]
     pub health_log: String,
+    /// What came of the health that its service declares in the compose file; None where it declares none, or where
+    /// that was not asked in this look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probed: Option<super::Probed>,
 }
 
 impl ContainerFacts {
@@ -400,9 +407,16 @@ impl ContainerFacts {
         matches!(self.status.as_str(), "running" | "restarting")
     }
 
-    /// The colour of this container, on one look: green is running, and healthy where it has a
-    /// health check.
+    /// The colour of this container, on one look: green is running, and well by what its service declares,
+    /// else healthy where it has a health check.
     pub fn colour(&self) -> Colour {
+        if let (true, Some(probed)) = (self.status == "running", &self.probed) {
+            return if probed.green {
+                Colour::Green
+            } else {
+                Colour::Red
+            };
+        }
         match (self.status.as_str(), self.health.as_deref()) {
             ("running", None | Some("healthy" | "none")) => Colour::Green,
             ("running", Some("starting")) => Colour::Yellow,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::failure::{fails, from_instance};
 use super::guard::{apply_job, kept};
 use super::perform::Performer;
+use super::probes::Asked;
 use crate::containers::set_project_images;
 use crate::health::{Gate, Verdict};
 use crate::host::{ApplyService, FileText, Job, LookRequest};
@@ -16,8 +17,12 @@ use crate::model::{
 use crate::plan::{ApplyImages, VerifyHealth};
 
 impl Performer<'_> {
+    fn project_name(&self) -> &str {
+        &self.deployment.compose.project
+    }
+
     pub(super) fn project<'f>(&self, facts: &'f HostFacts) -> Result<&'f ProjectFacts, Failure> {
-        let name = &self.deployment.compose.project;
+        let name = self.project_name();
         facts
             .projects
             .iter()
@@ -233,7 +238,23 @@ impl Performer<'_> {
                 mount_point: verify.mount_point.clone(),
                 ..LookRequest::default()
             };
-            facts = Some(self.look(on, &ask).await?);
+            let mut last = self.look(on, &ask).await?;
+            if let Some(project) = last
+                .projects
+                .iter_mut()
+                .find(|p| p.name == self.project_name())
+            {
+                let mut asked = Asked::default();
+                self.ask_due(
+                    on,
+                    &verify.declared,
+                    &mut asked,
+                    &mut project.containers,
+                    true,
+                )
+                .await?;
+            }
+            facts = Some(last);
         } else {
             warnings.push(
                 "the instance is stopped: containers, mounts and health were not looked at".into(),
@@ -271,18 +292,36 @@ impl Performer<'_> {
         Failure,
     > {
         let mut gate = Gate::new(verify, self.world.clock.now());
+        let mut asked = Asked::default();
         let mut last = String::new();
         loop {
             let facts = self.look(on, &LookRequest::default()).await?;
-            let containers = self.project(&facts)?.containers.clone();
-            let say = match gate.look(&containers, self.world.clock.now()) {
+            let mut containers = self.project(&facts)?.containers.clone();
+            let began = self.world.clock.now();
+            let declared = &verify.declared;
+            self.ask_due(on, declared, &mut asked, &mut containers, false)
+                .await?;
+            let mut verdict = gate.look(&containers, self.world.clock.now());
+            if matches!(verdict, Verdict::Passed { .. }) && !asked.is_fresh(began) {
+                // It held: what says so at the end is an answer, and not the memory of one.
+                self.ask_due(on, declared, &mut asked, &mut containers, true)
+                    .await?;
+                verdict = gate.look(&containers, self.world.clock.now());
+            }
+            let say = match verdict {
                 Verdict::Passed {
                     green_at,
                     still_red,
                 } => return Ok((containers, green_at, still_red)),
                 Verdict::Failed(why) => {
                     let first = why.first().cloned().unwrap_or_default();
+                    let of = |c: &&ContainerFacts| {
+                        let prefix = format!("{}: ", c.service);
+                        !c.one_off && why.iter().any(|w| w.starts_with(&prefix))
+                    };
+                    let failed: Vec<&ContainerFacts> = containers.iter().filter(of).collect();
                     return Err(Failure {
+                        logs: self.last_words(on, &failed).await,
                         causes: why,
                         ..fails("unhealthy", format!("not healthy: {first}"))
                     });

@@ -15,6 +15,7 @@ pub fn fails(code: &str, message: impl Into<String>) -> Failure {
         causes: vec![],
         help: vec![],
         checks: vec![],
+        logs: vec![],
         class: FailureClass::Fails,
     }
 }
@@ -30,6 +31,7 @@ pub fn from_cloud(what: &str, error: &CloudError) -> Failure {
         causes: vec![error.to_string()],
         help: vec![],
         checks: vec![],
+        logs: vec![],
         class: if error.stops_everything() {
             FailureClass::Pauses
         } else {
@@ -58,6 +60,7 @@ pub fn from_host(what: &str, error: &HostError) -> Failure {
         causes: vec![],
         help: vec![],
         checks: vec![],
+        logs: vec![],
         class,
     }
 }
@@ -101,6 +104,7 @@ pub fn from_checks(code: &str, what: &str, checks: &[Check]) -> Option<Failure> 
             .filter(|h| !h.is_empty())
             .collect(),
         checks: checks.to_vec(),
+        logs: vec![],
         class: FailureClass::Fails,
     })
 }

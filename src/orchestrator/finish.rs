@@ -209,6 +209,13 @@ fn explain(outcome: Outcome, failures: Vec<&Failure>, name: &str, sign_in: &str)
         causes.extend(last.map(|f| f.message.clone()));
         causes.extend(last.map(|f| f.causes.clone()).unwrap_or_default());
     }
+    // Taken when it failed: by now the container may be gone.
+    causes.extend(
+        failures
+            .iter()
+            .find_map(|f| (!f.logs.is_empty()).then(|| f.logs.clone()))
+            .unwrap_or_default(),
+    );
     let mut help: Vec<String> = last.map(|f| f.help.clone()).unwrap_or_default();
     match outcome {
         Outcome::Paused => {

@@ -24,6 +24,8 @@ impl Performer<'_> {
                 kept(&arm.restore),
             ),
             green: arm.green.clone(),
+            declared: arm.declared.clone(),
+            probes: arm.probes.clone(),
             grace_s: seconds(limits.restore.as_secs()),
             stable_s: seconds(self.plan.stable_ms() / 1000),
         };

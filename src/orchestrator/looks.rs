@@ -258,6 +258,10 @@ pub(super) fn service_view(c: &ContainerFacts) -> ServiceView {
         digest: first_digest(&c.digests).map(String::from),
         state: c.status.clone(),
         health: c.health.clone(),
+        probe: c.probed.as_ref().map(|p| match p.green {
+            true => "green".to_owned(),
+            false => p.why.clone(),
+        }),
         restarts: c.restarts,
     }
 }

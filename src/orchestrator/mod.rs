@@ -26,6 +26,7 @@ mod observe;
 mod patience;
 mod perform;
 mod prepare;
+mod probes;
 mod read_back;
 mod resume;
 mod shell;

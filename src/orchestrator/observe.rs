@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::probes::ask_once;
 use super::world::World;
 use crate::cloud::{CloudError, Effect};
 use crate::host::{HostError, LookRequest, Tag};
 use crate::model::{
     Deployment, HostView, ImageRef, InstanceFacts, InstanceId, InstanceType, Observed, Permit,
-    RunState,
+    RunState, ServiceName,
 };
 
 /// What to look at besides the deployment itself.
@@ -19,6 +20,8 @@ pub struct Ask {
     pub permits: bool,
     /// References that are wanted: what they mean on the host.
     pub images: Vec<ImageRef>,
+    /// The services whose images are wanted: what an `up` of them would apply besides.
+    pub services: Vec<ServiceName>,
     /// The operation whose controller looks: its armed host hears of it.
     pub beat: Option<Tag>,
 }
@@ -130,6 +133,8 @@ async fn look(world: &World, deployment: &Deployment, ask: &Ask) -> Result<HostV
         mount_point: deployment.mount_point.clone().or_else(|| Some("/".into())),
         images: ask.images.clone(),
         only_boot: false,
+        pending: (!ask.services.is_empty())
+            .then(|| (deployment.compose.project.clone(), ask.services.clone())),
         beat: ask.beat.clone(),
     };
     let mut facts = match world.host.look(on, &request).await {
@@ -137,6 +142,15 @@ async fn look(world: &World, deployment: &Deployment, ask: &Ask) -> Result<HostV
         Err(HostError::Cloud(error)) if error.stops_everything() => return Err(error.into()),
         Err(error) => return Ok(HostView::Unreachable(error.to_string())),
     };
+    // What the services declare; a look alone has Docker's word only.
+    let name = &deployment.compose.project;
+    if let Some(project) = facts.projects.iter_mut().find(|p| p.name == *name) {
+        match ask_once(world, on, project).await {
+            Ok(()) => {}
+            Err(HostError::Cloud(error)) if error.stops_everything() => return Err(error.into()),
+            Err(error) => return Ok(HostView::Unreachable(error.to_string())),
+        }
+    }
     // The probes of the mount itself, under their time limit; the reading half of the sentinel.
     if let Some(point) = &deployment.mount_point {
         let limit_s = u32::try_from(world.limits.mount_probe.as_secs().max(1)).unwrap_or(u32::MAX);

@@ -1,6 +1,6 @@
 //! `update` and `rollback`, up to the question: look, and decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::finish;
 use super::freshen::freshen;
@@ -347,6 +347,10 @@ pub(super) async fn look_for(
             .collect(),
         permits,
         images: images().map(|i| i.reference.clone()).chain(ids).collect(),
+        services: {
+            let all = wishes.iter().flat_map(|d| d.images.keys());
+            all.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+        },
         beat: None,
     };
     match observe(world, deployment, &ask).await {

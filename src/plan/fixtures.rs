@@ -248,6 +248,7 @@ pub fn host() -> HostFacts {
             more: Vec::new(),
             containers,
         }],
+        pending: None,
         other_containers: Vec::new(),
     }
 }
@@ -327,6 +328,7 @@ pub fn container(
         depends_on: depends_on.iter().map(|d| (*d).to_owned()).collect(),
         one_off: false,
         health_log: String::new(),
+        probed: None,
     }
 }
 

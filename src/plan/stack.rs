@@ -6,7 +6,8 @@ use super::check::Check;
 use super::order::start_order;
 use super::step::{ImageEdit, PlannedImage};
 use super::toward::Input;
-use crate::containers::{read_project, set_project_images, unified_diff};
+use crate::containers::{ServiceDoc, read_project, set_project_images, unified_diff};
+use crate::health::{Declared, declared};
 use crate::host::FileSwap;
 use crate::model::{
     ContainerFacts, Desired, DesiredImage, FileSum, HostFacts, ImageRef, ProjectFacts, ServiceName,
@@ -19,6 +20,8 @@ pub(super) struct Stack<'a> {
     pub(super) project: &'a ProjectFacts,
     /// The containers that run, in the order in which they start.
     pub(super) running: Vec<&'a ContainerFacts>,
+    /// What the compose file declares; nothing where it cannot be read ([`super::rules`] says so).
+    pub(super) declared: Declared,
 }
 
 /// The change of the compose files.
@@ -41,6 +44,10 @@ impl<'a> Stack<'a> {
             host,
             project,
             running: start_order(&project.containers),
+            declared: project
+                .texts()
+                .and_then(|texts| declared(&texts).ok())
+                .unwrap_or_default(),
         })
     }
 
@@ -55,7 +62,6 @@ impl<'a> Stack<'a> {
             .images
             .iter()
             .filter(|(name, want)| {
-                let written = services.get(*name).and_then(|s| s.image.as_deref());
                 // What lies stopped or was made by `compose run` is not what runs.
                 let mut all = self.project.containers.iter();
                 let container = all.find(|c| c.service == **name && c.running() && !c.one_off);
@@ -72,7 +78,7 @@ impl<'a> Stack<'a> {
                     // The reference means nothing on the host: what runs cannot be it.
                     (Some(_), None) => false,
                 };
-                written != Some(want.reference.as_str()) || !runs_it
+                !says(services.get(*name), container, &want.reference) || !runs_it
             })
             .map(|(name, want)| (name.clone(), want.clone()))
             .collect()
@@ -182,6 +188,19 @@ impl FileEdit {
     pub(super) fn to_sha256(&self) -> String {
         let first = self.files.first();
         first.map(|f| f.sha256.clone()).unwrap_or_default()
+    }
+}
+
+/// Whether the files say this reference. What they do not say in so many words (interpolated, built, from an included
+/// or extended file) is what the container was made from.
+pub(super) fn says(
+    doc: Option<&ServiceDoc>,
+    container: Option<&ContainerFacts>,
+    reference: &ImageRef,
+) -> bool {
+    match doc.and_then(|doc| doc.image.as_deref()) {
+        Some(written) if !written.contains('$') => written == reference.as_str(),
+        _ => container.is_some_and(|c| c.image == reference.as_str()),
     }
 }
 

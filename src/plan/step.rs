@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::{FileSwap, QuiesceContainer, TagImage};
+use crate::host::{FileSwap, HostProbe, QuiesceContainer, TagImage};
 use crate::model::{
-    DeploymentName, FileSum, FileSystemId, GateSettings, ImageRef, InstanceId, InstanceType,
-    Purpose, RunState, RunningImage, ServiceName, Sha256Id, SnapshotId, Timestamp, files_sha256,
+    DeclaredHealth, DeploymentName, FileSum, FileSystemId, GateSettings, ImageRef, InstanceId,
+    InstanceType, Purpose, RunState, RunningImage, ServiceName, Sha256Id, SnapshotId, Timestamp,
+    files_sha256,
 };
 
 /// The schema of a plan, as the journal's first line holds it.
@@ -181,6 +182,12 @@ pub struct ArmRestore {
     /// The containers, by name, that were green before: when all of them are green and stable at the deadline,
     /// the host stays as it is.
     pub green: Vec<String>,
+    /// Those of them whose Docker health does not count: their services declare another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declared: Vec<String>,
+    /// What must hold besides: the same that the gate asks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<HostProbe>,
 }
 
 /// Look at the file system and its mount.
@@ -289,6 +296,9 @@ pub struct VerifyHealth {
     pub must: BTreeSet<ServiceName>,
     /// The services that were red before: they only warn.
     pub may_be_red: BTreeSet<ServiceName>,
+    /// What the compose file declares of their health.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub declared: BTreeMap<ServiceName, DeclaredHealth>,
     /// What must be read back besides health.
     pub expect: StackState,
     /// False on an instance that stays stopped: only the cloud's side is read back.

@@ -9,6 +9,7 @@ use super::step::{
     Step, VerifyHealth,
 };
 use super::toward::Input;
+use crate::health::questions;
 use crate::host::{QuiesceContainer, TagImage};
 use crate::model::{
     Colour, ContainerFacts, DesiredImage, ImageRef, InstanceType, Purpose, RunState, ServiceName,
@@ -137,15 +138,26 @@ impl Maker<'_> {
         let Action::ApplyImages(restore) = self.apply_back(edit, true).pop()? else {
             return None;
         };
-        let green = self
+        let green: Vec<&ContainerFacts> = self
             .running
             .iter()
             .filter(|c| c.colour() == Colour::Green)
-            .map(|c| c.name.clone())
+            .copied()
+            .collect();
+        let names = |all: &[&ContainerFacts]| all.iter().map(|c| c.name.clone()).collect();
+        let of = |c: &ContainerFacts| self.stack?.declared.get(&c.service);
+        let mut declared = green.clone();
+        declared.retain(|c| of(c).is_some_and(|one| !one.container));
+        let probes = green
+            .iter()
+            .filter_map(|c| Some(questions(of(c)?, Some(c))))
+            .flatten()
             .collect();
         Some(Action::ArmRestore(Box::new(ArmRestore {
             restore: *restore,
-            green,
+            declared: names(&declared),
+            green: names(&green),
+            probes,
         })))
     }
 
@@ -293,7 +305,7 @@ impl Maker<'_> {
     }
 
     pub(super) fn verify(&self, expect: &StackState, forward: bool) -> Action {
-        let (must, may_be_red) =
+        let (must, may_be_red): (BTreeSet<ServiceName>, BTreeSet<ServiceName>) =
             match (&self.input.desired.purpose, forward) {
                 // A rollback is measured by the evidence of its snapshot.
                 (Purpose::Rollback { green, .. }, true) => {
@@ -311,10 +323,17 @@ impl Maker<'_> {
                     .partition(|s| !self.red_before.contains(s)),
             };
         let host = self.before.state != RunState::Stopped;
+        let mut declared = self.stack.map(|s| s.declared.clone()).unwrap_or_default();
+        declared.retain(|service, _| must.contains(service) || may_be_red.contains(service));
+        let mut gate = self.input.desired.gate;
+        // One gate for all: it holds for the longest that a service asks for.
+        let asked = must.iter().filter_map(|s| declared.get(s)?.stable_ms);
+        gate.stable_ms = asked.fold(gate.stable_ms, u64::max);
         Action::VerifyHealth(VerifyHealth {
-            gate: self.input.desired.gate,
+            gate,
             must,
             may_be_red,
+            declared,
             expect: expect.clone(),
             host,
             mount_point: self.input.deployment.mount_point.clone(),

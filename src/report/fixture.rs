@@ -216,6 +216,7 @@ fn services() -> Vec<ServiceView> {
             digest: None,
             state: "running".into(),
             health: Some("healthy".into()),
+            probe: None,
             restarts: 0,
         },
         ServiceView {
@@ -224,6 +225,7 @@ fn services() -> Vec<ServiceView> {
             digest: None,
             state: "exited\u{1b}[2J".into(),
             health: None,
+            probe: None,
             restarts: 3,
         },
     ]

@@ -137,6 +137,9 @@ pub struct ServiceView {
     pub state: String,
     /// `healthy`, `unhealthy`, `starting`; None without a health check.
     pub health: Option<String>,
+    /// What its declared health says: `green`, or why it is not; None where the compose file declares none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<String>,
     /// How often Docker restarted its container.
     pub restarts: u32,
 }

@@ -86,7 +86,9 @@ impl Memory {
             ("state".to_owned(), instance.state.as_str().to_owned()),
         ]);
         let host = &world.hosts[SEED_INSTANCE];
-        for c in &host.engine.containers {
+        // What holds an image is residue, and not of the stack.
+        let held = |name: &str| name.starts_with("geusemaker-held-");
+        for c in host.engine.containers.iter().filter(|c| !held(&c.name)) {
             let state = format!(
                 "{} {} running={} policy={:?}",
                 c.image,

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Colour, ContainerFacts, Deployment, DeploymentName, FileSum, FileSystemId, ImageRef,
-    InstanceId, InstanceType, Observed, ProjectFacts, RunState, ServiceName, Sha256Id, SnapshotId,
-    Timestamp,
+    InstanceId, InstanceType, Observed, Probed, ProjectFacts, RunState, ServiceName, Sha256Id,
+    SnapshotId, Timestamp,
 };
 use crate::plan::PlannedImage;
 
@@ -88,6 +88,9 @@ pub struct ServiceEvidence {
     pub restarts: u32,
     /// What its health check said; None without one.
     pub health: Option<String>,
+    /// What its declared health said; None where the compose file declares none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probed: Option<Probed>,
 }
 
 impl ComposeEvidence {
@@ -173,6 +176,8 @@ impl Snapshot {
             bare.boot_id = None;
             for service in bare.services.values_mut() {
                 service.restarts = 0;
+                // Its colour is compared; the words of a red one may change with each look.
+                service.probed = None;
             }
             bare
         };
@@ -213,6 +218,7 @@ fn evidence(container: &ContainerFacts) -> Option<ServiceEvidence> {
         colour: container.colour(),
         restarts: container.restarts,
         health: container.health.clone(),
+        probed: container.probed.clone(),
     })
 }
 

@@ -41,6 +41,7 @@ fn container(service: &str, status: &str, health: Option<&str>) -> ContainerFact
         depends_on: vec![],
         one_off: false,
         health_log: String::new(),
+        probed: None,
     }
 }
 
@@ -106,6 +107,7 @@ fn up(containers: Vec<ContainerFacts>) -> HostView {
         mount: None,
         images: BTreeMap::new(),
         restore: Default::default(),
+        pending: None,
     }))
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, Effect, StatusChecks};
 use geusemaker::host::{
     ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobState, LookRequest, MountRequest,
-    OrderFacts, OrderRequest, Tag,
+    OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, Tag,
 };
 use geusemaker::journal::Entry;
 use geusemaker::model::{
@@ -143,6 +143,10 @@ impl Host for Network {
     async fn look(&self, on: &InstanceId, ask: &LookRequest) -> Result<HostFacts, HostError> {
         self.reach()?;
         self.host.look(on, ask).await
+    }
+    async fn probe(&self, on: &InstanceId, ask: &ProbeRequest) -> Result<ProbeFacts, HostError> {
+        self.reach()?;
+        self.host.probe(on, ask).await
     }
     async fn mount(
         &self,

@@ -244,7 +244,7 @@ fn rows() -> Vec<(Vec<String>, String)> {
         &["\u{1b}[31mx"],
         "error: unrecognized subcommand '\\u{1b}[31mx'".into(),
     );
-    for absent in ["deploy", "destroy", "logs", "exec", "template"] {
+    for absent in ["deploy", "destroy", "template"] {
         row(
             &[absent],
             format!("error: unrecognized subcommand '{absent}'"),

@@ -431,11 +431,9 @@ fn a_state_folder_of_mode_0500_is_named() {
 
 #[test]
 fn a_full_disk_is_found_out_before_anything_is_begun() {
-    let sandbox = Sandbox::new();
-    let before = sandbox.seen();
     // No file may grow beyond 250 KiB (500 blocks of 512 bytes, POSIX): what is set aside for the journal does
     // not fit. Works without privileges, and with every file system.
-    let limited = |more: &[&str]| {
+    let limited = |sandbox: &Sandbox, more: &[&str]| {
         let update = sandbox.command(&IMAGE);
         let mut command = Command::new("sh");
         command
@@ -448,7 +446,9 @@ fn a_full_disk_is_found_out_before_anything_is_begun() {
             .env("GEUSEMAKER_STATE", sandbox.path());
         Ran::new(command.output().expect("a shell"))
     };
-    let ran = limited(&[]);
+    // Each with a sandbox of its own: what its Run Command keeps of scripts is a file that grows.
+    let sandbox = Sandbox::new();
+    let ran = limited(&sandbox, &[]);
     ran.ended(1);
     let first = ran.err.lines().next().unwrap_or_default();
     let (begins, ends) = (
@@ -462,7 +462,9 @@ fn a_full_disk_is_found_out_before_anything_is_begun() {
         first.starts_with(&begins) && first.ends_with(ends),
         "{first}"
     );
-    let document = limited(&["-o", "json"]).json();
+    let sandbox = Sandbox::new();
+    let before = sandbox.seen();
+    let document = limited(&sandbox, &["-o", "json"]).json();
     assert_eq!(document["exit_code"], 1);
     assert_eq!(document["error"]["code"], "disk_full");
     assert_eq!(sandbox.seen(), before);

@@ -89,7 +89,7 @@ fn a_missing_image_is_refused_before_anything_is_down() {
     ];
     let result = sandbox.json(&args, 3);
     assert_eq!(result["outcome"], "refused");
-    assert_eq!(result["error"]["code"], "pull_failed");
+    assert_eq!(result["error"]["code"], "image_missing");
     assert_eq!(result["data"]["downtime_seconds"], 0.0);
     assert_eq!(sandbox.seen(), before);
     let history = sandbox.json(&["history", "my-dev-stack"], 0);

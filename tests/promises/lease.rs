@@ -88,7 +88,7 @@ fn an_operation_that_rests_on_one_machine_is_told_on_the_other() {
         let (ann, bob) = (rig.laptop("ann-laptop"), rig.laptop("bob-laptop"));
         let name = rig.memory.deployment().name;
         // The credentials run out in the outage.
-        fault(&rig, "ec2:StartInstances", "ExpiredToken");
+        fault(&rig, "ec2:StartInstances", "RequestTimeTooSkewed");
         assert_eq!(update(&ann, &rig).await.outcome, Outcome::Paused);
         rig.memory.world().faults.0.clear();
 
@@ -145,7 +145,7 @@ fn an_operation_of_a_lost_machine_is_given_up_loudly_and_only_when_told_to() {
         let rig = Rig::new();
         let (ann, bob) = (rig.laptop("ann-laptop"), rig.laptop("bob-laptop"));
         let name = rig.memory.deployment().name;
-        fault(&rig, "ec2:StartInstances", "ExpiredToken");
+        fault(&rig, "ec2:StartInstances", "RequestTimeTooSkewed");
         let paused = update(&ann, &rig).await;
         rig.memory.world().faults.0.clear();
         let id = paused.data.operation_id.expect("an operation");

@@ -106,7 +106,7 @@ fn accepted_in_the_outage_it_names_what_is_down_and_keeps_nothing_down_over_a_bo
         let rig = Rig::new();
         let world = rig.laptop("ann-laptop");
         let before = rig.stack();
-        fault(&rig, "ec2:StopInstances", "ExpiredToken");
+        fault(&rig, "ec2:StopInstances", "RequestTimeTooSkewed");
         let paused = update(&world, &request(&rig, Some("t3.large"), None)).await;
         assert_eq!(paused.outcome, Outcome::Paused);
         rig.memory.world().faults.0.clear();
@@ -160,7 +160,7 @@ fn what_another_machine_gave_up_is_not_resumed_and_can_be_closed() {
         let rig = Rig::new();
         let (ann, bob) = (rig.laptop("ann-laptop"), rig.laptop("bob-laptop"));
         let name = rig.memory.deployment().name;
-        fault(&rig, "ec2:StartInstances", "ExpiredToken");
+        fault(&rig, "ec2:StartInstances", "RequestTimeTooSkewed");
         let paused = update(&ann, &request(&rig, Some("t3.large"), None)).await;
         rig.memory.world().faults.0.clear();
         let id = paused.data.operation_id.expect("an operation");

@@ -14,12 +14,13 @@ use async_trait::async_trait;
 
 use super::envelope::{Gather, Next, parse_slice};
 use super::reply::{
-    parse_hold, parse_job, parse_look, parse_mount, parse_order, parse_put, parse_restore,
+    parse_hold, parse_job, parse_look, parse_mount, parse_order, parse_probe, parse_put,
+    parse_restore,
 };
 use super::scripts::Verb;
 use super::{
     ArmRequest, HoldFacts, HoldRequest, Host, HostError, Input, Job, JobState, LookRequest,
-    MountRequest, OrderFacts, OrderRequest, Tag,
+    MountRequest, OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, Tag,
 };
 use crate::cloud::{Agent, Clock};
 use crate::model::{HostFacts, InstanceId, MountFacts, RestoreState};
@@ -111,7 +112,11 @@ const NO_PROGRAM: &str = "no_program";
 impl Host for RunCommandHost {
     async fn look(&self, on: &InstanceId, ask: &LookRequest) -> Result<HostFacts, HostError> {
         let input = request::look(ask)?;
-        let document = self.document(on, Verb::Look, None, input, 0).await?;
+        let verb = match ask.pending {
+            Some(_) => Verb::LookMade,
+            None => Verb::Look,
+        };
+        let document = self.document(on, verb, None, input, 0).await?;
         parse_look(ask, &document)
     }
 
@@ -126,6 +131,12 @@ impl Host for RunCommandHost {
         let more_s = ask.limit_s.saturating_mul(2);
         let document = self.document(on, Verb::Mount, tag, input, more_s).await?;
         parse_mount(tag.map(|t| t.fence), &document)
+    }
+
+    async fn probe(&self, on: &InstanceId, ask: &ProbeRequest) -> Result<ProbeFacts, HostError> {
+        let input = request::probe(ask)?;
+        let document = self.document(on, Verb::Probe, None, input, 0).await?;
+        parse_probe(ask, &document)
     }
 
     async fn order(
@@ -182,6 +193,12 @@ impl Host for RunCommandHost {
         let document = self.document(on, Verb::Commit, Some(tag), input, 0).await?;
         parse_restore(Verb::Commit, tag.fence, &document)
     }
+}
+
+/// The lines of a probe, for tests of the script alone.
+#[cfg(test)]
+pub(crate) fn probe_input(ask: &ProbeRequest) -> Input {
+    request::probe(ask).expect("it fits")
 }
 
 #[cfg(test)]

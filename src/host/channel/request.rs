@@ -5,10 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::host::scripts::{self, Verb, program_sha256};
 use crate::host::{
-    ApplyJob, ArmRequest, FileText, HoldRequest, HostError, Input, Job, LookRequest, MountRequest,
-    OrderRequest, Tag, sha256_hex,
+    ApplyJob, ArmRequest, FileText, HoldRequest, HostError, HostProbe, Input, Job, LookRequest,
+    MountRequest, OrderRequest, ProbeRequest, Tag, sha256_hex,
 };
-use crate::model::Secret;
+use crate::model::{Probe, Secret};
 
 /// The document of `SendCommand` is at most 64 KB, parameters and all; JSON escapes some of the script.
 const MOST: usize = 48_000;
@@ -39,6 +39,12 @@ pub(super) fn look(ask: &LookRequest) -> Result<Input, HostError> {
     }
     for image in &ask.images {
         input = input.text("ref", image.as_str());
+    }
+    if let Some((project, services)) = &ask.pending {
+        input = input.text("project", project);
+        for service in services {
+            input = input.text("service", service.as_str());
+        }
     }
     fits(Verb::Look, input)
 }
@@ -144,11 +150,50 @@ pub(super) fn arm(tag: &Tag, ask: &ArmRequest) -> Result<Input, HostError> {
         .text("stable", &ask.stable_s.to_string())
         .text("kind", RESTORE)
         .and(&lines);
-    let green = ask.green.iter();
+    let green = |input: Input, name: &String| {
+        if ask.declared.contains(name) {
+            input.fields("green", &[name, "declared"])
+        } else {
+            input.text("green", name)
+        }
+    };
+    let input = ask.green.iter().fold(input, green);
+    fits(Verb::Arm, ask.probes.iter().fold(input, probe_line))
+}
+
+/// More than these containers' logs do not fit into one answer.
+const LOGS: usize = 3;
+
+pub(super) fn probe(ask: &ProbeRequest) -> Result<Input, HostError> {
+    let input = ask.probes.iter().fold(Input::new(), probe_line);
+    let logs = ask.logs.iter().take(LOGS);
     fits(
-        Verb::Arm,
-        green.fold(input, |input, name| input.text("green", name)),
+        Verb::Probe,
+        logs.fold(input, |input, name| input.text("log", name)),
     )
+}
+
+fn probe_line(input: Input, one: &HostProbe) -> Input {
+    let seconds = one.timeout_s.to_string();
+    let mut words = vec![one.container.clone()];
+    match &one.probe {
+        Probe::Http { url, from, to } => words.extend([
+            "http".into(),
+            seconds,
+            url.clone(),
+            from.to_string(),
+            to.to_string(),
+        ]),
+        Probe::Tcp { host, port } => {
+            words.extend(["tcp".into(), seconds, host.clone(), port.to_string()]);
+        }
+        Probe::Command { argv } => {
+            words.extend(["command".into(), seconds]);
+            words.extend(argv.iter().cloned());
+        }
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    input.fields("probe", &words)
 }
 
 /// The lines of an apply, and the line with its text.

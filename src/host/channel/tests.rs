@@ -383,6 +383,7 @@ async fn a_look_sees_what_is_there_in_one_command() {
     let web = ImageRef::new("img/web:1").unwrap();
     b.agent.machine.image("img/web:1", 3);
     let ask = LookRequest {
+        pending: None,
         mount_point: Some("/mnt/efs/".into()),
         images: vec![web.clone()],
         only_boot: false,
@@ -514,6 +515,8 @@ async fn the_program_of_jobs_is_put_on_a_host_that_does_not_have_it() {
     // One whose file is damaged, then one whose folder was wiped.
     b.agent.machine.put(&file, "touch x\n");
     let arm = ArmRequest {
+        declared: vec![],
+        probes: vec![],
         restore: ApplyJob {
             text: FileText::Keep,
             ..apply("a", "a")
@@ -587,6 +590,8 @@ fn way_back(text: FileText, start: bool) -> ApplyJob {
 
 fn arming(restore: ApplyJob, grace_s: u32) -> ArmRequest {
     ArmRequest {
+        declared: vec![],
+        probes: vec![],
         restore,
         green: vec!["web".into()],
         grace_s,

@@ -25,6 +25,8 @@ pub(super) struct Inspected {
     policy: String,
     health: Option<String>,
     health_log: String,
+    /// From lines of their own.
+    #[serde(default)]
     binds: Vec<Option<(String, String)>>,
     labels: Labels,
 }
@@ -74,7 +76,7 @@ fn split(list: &str) -> impl Iterator<Item = &str> {
         .filter(|part| !part.is_empty())
 }
 
-/// Reads the lines `PID IMAGE JSON`; the other lines are for the shell.
+/// Reads the lines `PID IMAGE JSON` and `B ID [FROM, AT]`; the other lines are for the shell.
 pub(super) fn inspected(verb: Verb, lines: &str) -> Result<Vec<Inspected>, HostError> {
     let json = |line: &str| {
         let (pid, rest) = line.split_once(' ')?;
@@ -82,11 +84,19 @@ pub(super) fn inspected(verb: Verb, lines: &str) -> Result<Vec<Inspected>, HostE
         let (_image, json) = rest.split_once(' ')?;
         json.starts_with('{').then(|| json.to_owned())
     };
-    lines
+    let mut all: Vec<Inspected> = lines
         .lines()
         .filter_map(json)
         .map(|json| docker_json(verb, "a container", &json))
-        .collect()
+        .collect::<Result<_, _>>()?;
+    let binds = lines.lines().filter_map(|line| line.strip_prefix("B "));
+    for (id, json) in binds.filter_map(|line| line.split_once(' ')) {
+        let bind: (String, String) = docker_json(verb, "a bind mount", json)?;
+        if let Some(container) = all.iter_mut().find(|c| c.id == id) {
+            container.binds.push(Some(bind));
+        }
+    }
+    Ok(all)
 }
 
 /// The projects, in the order of their names, and the names of the containers that are in none. Those that hold images
@@ -216,5 +226,6 @@ fn facts(
         restart_policy: c.policy,
         pid: c.pid,
         health_log: c.health_log,
+        probed: None,
     })
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::containers::{inspected, projects};
 use super::mount::MountReply;
 use super::{bytes, docker_json, read, text};
+use crate::containers::pending_edits;
 use crate::host::envelope::garbled;
 use crate::host::scripts::Verb;
 use crate::host::{HostError, LookRequest};
@@ -33,6 +34,8 @@ struct Rest {
     files: Vec<Option<FileReply>>,
     digests: String,
     images: Vec<Option<ImageReply>>,
+    #[serde(default)]
+    pending: Option<String>,
     mount: Option<MountReply>,
 }
 
@@ -74,6 +77,7 @@ pub fn parse_look(ask: &LookRequest, document: &str) -> Result<HostFacts, HostEr
         mount: None,
         images: BTreeMap::new(),
         restore: super::restore::state(LOOK, &text(LOOK, &reply.restore)?)?,
+        pending: None,
     };
     if facts.boot_id.is_empty() {
         return Err(garbled(LOOK, "a boot id", "none".to_owned()));
@@ -93,6 +97,8 @@ pub fn parse_look(ask: &LookRequest, document: &str) -> Result<HostFacts, HostEr
     let digests = digests(&text(LOOK, &rest.digests)?)?;
     (facts.projects, facts.other_containers) = projects(LOOK, containers, &digests)?;
 
+    let pending = rest.pending.map(|p| text(LOOK, &p)).transpose()?;
+    facts.pending = pending.map(|document| pending_edits(&document));
     let mut files = BTreeMap::new();
     for file in rest.files.into_iter().flatten() {
         files.insert(text(LOOK, &file.path)?, bytes(LOOK, &file.text)?);

@@ -6,6 +6,7 @@ mod job;
 mod look;
 mod mount;
 mod order;
+mod probe;
 mod restore;
 mod shell;
 
@@ -14,6 +15,7 @@ pub use job::{parse_job, parse_put};
 pub use look::parse_look;
 pub use mount::parse_mount;
 pub use order::parse_order;
+pub use probe::parse_probe;
 pub use restore::parse_restore;
 pub use shell::{parse_exec, parse_logs};
 

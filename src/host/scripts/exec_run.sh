@@ -54,6 +54,8 @@ WATCHER=$!
 wait "$CHILD"
 CODE=$?
 kill "$WATCHER" 2>/dev/null || :
+# The command itself may have ended before the watcher came to what it began inside a container.
+if [ -f "$E/why" ]; then signal_all TERM; fi
 # Only what was written by now counts: what it left in the background may write for ever.
 WHY=
 { read -r WHY <"$E/why"; } 2>/dev/null || :

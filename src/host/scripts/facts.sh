@@ -3,10 +3,13 @@ T=''
 
 docker_failed() { fail docker_failed "docker $1: $(docker "$@" 2>&1 >/dev/null </dev/null | tail -n 3 | tail -c 600)"; }
 
-# Two lines a container: `PID IMAGE JSON`, and `F` with folder and file of its project for the shell. Only what is
+# Lines of a container: `PID IMAGE JSON`; `F` with files and folder of its project for the shell; `B ID [FROM, AT]`
+# for each bind, sorted, since Docker names them in any order and a document read in slices must stay the same. Only what is
 # needed: the environment of a container is never asked for. The health log only where it is not healthy.
-FORMAT='{{.State.Pid}} {{.Image}} {"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Config.Image}},"image_id":{{json .Image}},"status":{{json .State.Status}},"exit_code":{{json .State.ExitCode}},"started_at":{{json .State.StartedAt}},"pid":{{json .State.Pid}},"restarts":{{json .RestartCount}},"policy":{{json .HostConfig.RestartPolicy.Name}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}null{{end}},"health_log":{{$l := ""}}{{if .State.Health}}{{if ne .State.Health.Status "healthy"}}{{range .State.Health.Log}}{{$l = .Output}}{{end}}{{end}}{{end}}{{json (printf "%.1000s" $l)}},"binds":[{{range .Mounts}}{{if eq .Type "bind"}}[{{json .Source}},{{json .Destination}}],{{end}}{{end}}null],"labels":{"project":{{json (index .Config.Labels "com.docker.compose.project")}},"service":{{json (index .Config.Labels "com.docker.compose.service")}},"files":{{json (index .Config.Labels "com.docker.compose.project.config_files")}},"dir":{{json (index .Config.Labels "com.docker.compose.project.working_dir")}},"env":{{json (index .Config.Labels "com.docker.compose.project.environment_file")}},"depends_on":{{json (index .Config.Labels "com.docker.compose.depends_on")}},"oneoff":{{json (index .Config.Labels "com.docker.compose.oneoff")}}}}
-F {{printf "%q" (index .Config.Labels "com.docker.compose.project.config_files")}} {{printf "%q" (index .Config.Labels "com.docker.compose.project.working_dir")}}'
+FORMAT='{{.State.Pid}} {{.Image}} {"id":{{json .ID}},"name":{{json .Name}},"image":{{json .Config.Image}},"image_id":{{json .Image}},"status":{{json .State.Status}},"exit_code":{{json .State.ExitCode}},"started_at":{{json .State.StartedAt}},"pid":{{json .State.Pid}},"restarts":{{json .RestartCount}},"policy":{{json .HostConfig.RestartPolicy.Name}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}null{{end}},"health_log":{{$l := ""}}{{if .State.Health}}{{if ne .State.Health.Status "healthy"}}{{range .State.Health.Log}}{{$l = .Output}}{{end}}{{end}}{{end}}{{json (printf "%.1000s" $l)}},"labels":{"project":{{json (index .Config.Labels "com.docker.compose.project")}},"service":{{json (index .Config.Labels "com.docker.compose.service")}},"files":{{json (index .Config.Labels "com.docker.compose.project.config_files")}},"dir":{{json (index .Config.Labels "com.docker.compose.project.working_dir")}},"env":{{json (index .Config.Labels "com.docker.compose.project.environment_file")}},"depends_on":{{json (index .Config.Labels "com.docker.compose.depends_on")}},"oneoff":{{json (index .Config.Labels "com.docker.compose.oneoff")}}}}
+F {{printf "%q" (index .Config.Labels "com.docker.compose.project.config_files")}} {{printf "%q" (index .Config.Labels "com.docker.compose.project.working_dir")}}
+{{range .Mounts}}{{if eq .Type "bind"}}B {{$.ID}} [{{json .Source}},{{json .Destination}}]
+{{end}}{{end}}'
 
 # containers: sets CONTAINERS. One that goes away between the list and the look is not an error: list again.
 containers() {
@@ -15,7 +18,8 @@ containers() {
     _ids=$(docker ps -aq --no-trunc 2>/dev/null </dev/null) || docker_failed ps -aq --no-trunc
     [ -n "$_ids" ] || return 0
     # shellcheck disable=SC2086
-    CONTAINERS=$(docker inspect --type container --format "$FORMAT" $_ids 2>/dev/null </dev/null) && return 0
+    CONTAINERS=$(docker inspect --type container --format "$FORMAT" $_ids 2>/dev/null </dev/null) &&
+      CONTAINERS=$(printf '%s\n' "$CONTAINERS" | sort) && return 0
   done
   # shellcheck disable=SC2086
   docker_failed inspect --type container --format "$FORMAT" $_ids

@@ -5,7 +5,10 @@ TRIES=5
 # not green; BLIND says that Docker did not answer.
 green_one() {
   if ! is_name "$A"; then RED="${RED:-$A}"; return 0; fi
-  _f='{{.Name}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.ID}} {{.State.StartedAt}} {{.RestartCount}}'
+  # What declares its health otherwise is not measured by Docker's.
+  _h='{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}'
+  if [ "$B" = declared ]; then _h=none; fi
+  _f="{{.Name}} {{.State.Status}} $_h {{.ID}} {{.State.StartedAt}} {{.RestartCount}}"
   if _o=$(docker inspect --type container --format "$_f" "$A" 2>/dev/null </dev/null); then
     case $_o in "/$A running healthy "* | "/$A running none "*) ;; *) RED=${RED:-$A} ;; esac
     SEEN=$SEEN$_o$NL
@@ -19,6 +22,22 @@ green_one() {
 look_green() {
   SEEN='' RED=''
   each green green_one
+  if [ -z "$RED$BLIND" ]; then look_probes; fi
+}
+
+# What the controller's gate asks, with the same judgement: what is not ok is red.
+look_probes() {
+  T=$Q/.asks
+  rm -rf "$T"
+  mkdir -p "$T" || { RED=probes; return 0; }
+  asks <"$D/request"
+  NAPPED=0 _i=1
+  while [ "$_i" -le "$ASKED" ]; do
+    answer "$_i"
+    if [ "$ANSWER" != ok ]; then RED="${RED:-$NAME: ${ANSWER#no }}"; fi
+    _i=$((_i + 1))
+  done
+  rm -rf "$T"
 }
 
 # half_done: the newest work of the controller on the containers was cut off or failed. What is left then is neither

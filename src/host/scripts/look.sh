@@ -1,6 +1,6 @@
 # look: everything, changing nothing. From the controller of an operation it pushes the deadline of its armed restore
 # out, once: a document that is read in slices must stay the same.
-ONLY_BOOT='' POINT='' LIMIT=3 REFS=''
+ONLY_BOOT='' POINT='' LIMIT=3 REFS='' SERVICES='' PROJECT='' PENDING=null
 
 # project_file PATH FOLDER: once.
 project_file() {
@@ -78,6 +78,8 @@ main() {
       point) un64 POINT "$a" ;;
       limit) un64 LIMIT "$a" ;;
       ref) REFS="$REFS $a" ;;
+      project) un64 PROJECT "$a" ;;
+      service) un64 _s "$a"; SERVICES="$SERVICES$_s$NL" ;;
       operation | fence) tag_key "$key" "$a" ;;
     esac
   done
@@ -102,7 +104,9 @@ main() {
     MOUNT=",\"mount\":{$MOUNT,\"stat\":\"$(text64 "$STAT_SAYS")\",\"sentinel\":\"\",\"written\":false}"
   fi
   project_files
+  # Compose reads the files, which may lie on a mount that does not answer.
+  if [ -n "$SERVICES" ] && { [ -z "$POINT" ] || [ "$STAT_SAYS" = answered ]; }; then pending; fi
   digests
   images
-  reply "{$DOC,\"docker\":\"$(text64 "${INFO%% *}")\",\"compose\":$compose,\"disk_kib\":$DISK,\"containers\":\"$(text64 "$CONTAINERS")\",\"files\":[${FILES}null],\"digests\":\"$(text64 "$DIGESTS")\",\"images\":[${IMAGES}null]$MOUNT}"
+  reply "{$DOC,\"docker\":\"$(text64 "${INFO%% *}")\",\"compose\":$compose,\"disk_kib\":$DISK,\"containers\":\"$(text64 "$CONTAINERS")\",\"files\":[${FILES}null],\"digests\":\"$(text64 "$DIGESTS")\",\"images\":[${IMAGES}null],\"pending\":$PENDING$MOUNT}"
 }

@@ -10,13 +10,16 @@ const REPLY: &str = include_str!("reply.sh");
 const RECORD: &str = include_str!("record.sh");
 const TAG: &str = include_str!("tag.sh");
 const DOCKER: &str = include_str!("docker.sh");
+const ASKS: &str = include_str!("asks.sh");
 const FACTS: &str = include_str!("facts.sh");
+const LOOK: &str = include_str!("look.sh");
 const RESTORE: &str = include_str!("restore.sh");
 /// What runs detached, and what the timer of an armed restore runs (the tick).
-const JOB: [&str; 10] = [
+const JOB: [&str; 11] = [
     PRELUDE,
     RESTORE,
     DOCKER,
+    ASKS,
     include_str!("job.sh"),
     include_str!("job_pull.sh"),
     include_str!("job_quiesce.sh"),
@@ -51,8 +54,12 @@ const END: &str = "GEUSEMAKER_INPUT";
 pub enum Verb {
     /// Looks at everything.
     Look,
+    /// The same, and at what services would be made of besides their images.
+    LookMade,
     /// Looks at a mount point under a time limit.
     Mount,
+    /// Asks what the compose file declares.
+    Probe,
     /// Starts a job.
     Start,
     /// How far a job is.
@@ -75,9 +82,11 @@ pub enum Verb {
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 11] = [
+    pub const ALL: [Verb; 13] = [
         Verb::Look,
+        Verb::LookMade,
         Verb::Mount,
+        Verb::Probe,
         Verb::Start,
         Verb::Poll,
         Verb::Put,
@@ -92,8 +101,9 @@ impl Verb {
     /// Its name, in comments and errors.
     pub fn name(self) -> &'static str {
         match self {
-            Verb::Look => "look",
+            Verb::Look | Verb::LookMade => "look",
             Verb::Mount => "mount",
+            Verb::Probe => "probe",
             Verb::Start => "start",
             Verb::Poll => "poll",
             Verb::Put => "put",
@@ -108,7 +118,7 @@ impl Verb {
 
     /// The constant text of its script, up to and with the line that begins the input.
     pub fn script(self) -> &'static str {
-        static TEXTS: LazyLock<[String; 11]> = LazyLock::new(|| Verb::ALL.map(|v| v.text(lean)));
+        static TEXTS: LazyLock<[String; 13]> = LazyLock::new(|| Verb::ALL.map(|v| v.text(lean)));
         &TEXTS[self as usize]
     }
 
@@ -116,8 +126,10 @@ impl Verb {
         let program = include_str!("program.sh").replace("@PROGRAM@", program_sha256());
         let exec;
         let parts: &[&str] = match self {
-            Verb::Look => &[TAG, DOCKER, FACTS, include_str!("look.sh")],
+            Verb::Look => &[TAG, DOCKER, FACTS, LOOK],
+            Verb::LookMade => &[TAG, DOCKER, FACTS, include_str!("pending.sh"), LOOK],
             Verb::Mount => &[TAG, RECORD, DOCKER, FACTS, include_str!("mount.sh")],
+            Verb::Probe => &[DOCKER, FACTS, ASKS, include_str!("probe.sh")],
             Verb::Start => &[TAG, RECORD, &program, include_str!("start.sh")],
             Verb::Poll => &[TAG, RECORD, include_str!("poll.sh")],
             Verb::Put => &[TAG, RECORD, include_str!("put.sh")],

@@ -26,6 +26,8 @@ image_of() { for l in "$D/images"/*; do [ -f "$l" ] || continue; [ "$(sed -n 1p 
 case "$*" in
   'compose version --short') echo 2.27.1 ;;
   'info --format'*) echo 26.1.3 /var/lib/docker ;;
+  'exec '*) find_one "$2" || exit 1; shift 2; STUB_NAME=$C sh -c '"$@"' x "$@" ;;
+  'logs --tail 20 '*) find_one "$4" || exit 1; tail -n 20 "$C/log" ;;
   'ps -aq --no-trunc --filter label=geusemaker.held='*)
     for c in "$D/containers"/*; do [ "$(cat "$c/held" 2>/dev/null)" = "${last#label=geusemaker.held=}" ] && cat "$c/id"; done; exit 0 ;;
   'image ls --no-trunc --format '*' geusemaker/held')
@@ -46,6 +48,7 @@ case "$*" in
       case $form in
         '{{.ID}} {{.Image}}') printf '%s %s\n' "$(cat "$C/id")" "$(cat "$C/image")" ;;
         *'"labels":'*) sed "s|@IMAGE@|$(cat "$C/image")|g; s|@STATUS@|$(cat "$C/status")|g" "$C/look" ;;
+        *' none {{.ID}}'*'{{.RestartCount}}') printf '/%s %s none %s %s 0\n' "${C##*/}" "$(cat "$C/status")" "$(cat "$C/id")" "$(cat "$C/started" 2>/dev/null || echo 1)" ;;
         *'{{.RestartCount}}') printf '/%s %s %s %s %s 0\n' "${C##*/}" "$(cat "$C/status")" "$(cat "$C/health" 2>/dev/null || echo none)" "$(cat "$C/id")" "$(cat "$C/started" 2>/dev/null || echo 1)" ;;
         '{{.Name}}') echo "/${C##*/}" ;;
         *MaximumRetryCount*) cat "$C/policy" ;;

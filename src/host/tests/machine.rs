@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::host::scripts::{Verb, is_ours, program, program_sha256};
@@ -14,6 +15,8 @@ pub(crate) struct Machine {
     pub shell: &'static str,
     /// Whether the scripts find `flock`.
     pub flock: bool,
+    /// Programs that probes do not find.
+    missing: Mutex<Vec<&'static str>>,
     dir: tempfile::TempDir,
 }
 
@@ -57,6 +60,7 @@ impl Machine {
         let machine = Self {
             shell,
             flock: true,
+            missing: Mutex::default(),
             dir: tempfile::tempdir().unwrap(),
         };
         for folder in [
@@ -207,6 +211,11 @@ impl Machine {
         command
     }
 
+    /// From here on the probes do not find these programs.
+    pub fn without(&self, programs: &[&'static str]) {
+        *self.missing.lock().unwrap() = programs.to_vec();
+    }
+
     /// Runs a script the way the agent does: from a file. Standard output, standard error, exit code.
     pub fn run(&self, script: &str) -> (String, String, i32) {
         assert!(is_ours(script));
@@ -217,6 +226,10 @@ impl Machine {
         } else {
             script.replace("have() { ", without)
         };
+        let missing = self.missing.lock().unwrap().clone();
+        let script = missing.iter().fold(script, |script, program| {
+            script.replace(&format!("command -v {program} "), "false ")
+        });
         fs_err::write(file.path(), script).unwrap();
         let output = self.command(self.shell).arg(file.path()).output().unwrap();
         (

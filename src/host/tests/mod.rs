@@ -7,4 +7,5 @@ mod hold;
 mod jobs;
 pub(crate) mod machine;
 mod order;
+mod probe;
 mod restore;

@@ -6,6 +6,7 @@ use super::{Ask, postgres};
 use crate::containers::{ComposeError, ServiceDoc, read_project, set_project_images};
 use crate::model::{DesiredImage, ImageRef, ProjectFacts, Purpose, ServiceName, hint, is_version};
 use crate::plan::Check;
+use crate::plan::stack::says;
 
 pub(super) fn check(ask: &Ask) -> Vec<Check> {
     let Some((project, texts)) = ask.project().and_then(|p| Some((p, p.texts()?))) else {
@@ -22,6 +23,9 @@ pub(super) fn check(ask: &Ask) -> Vec<Check> {
     let mut edits = BTreeMap::new();
     for (name, wanted) in &ask.desired.images {
         match services.get(name) {
+            doc if !changes(ask, project, name, doc, wanted) => {
+                checks.push(Check::ok("service_exists", format!("service {name}")));
+            }
             None => {
                 let alone = [(name.clone(), wanted.reference.clone())].into();
                 checks.push(match set_project_images(&texts, &alone, &[]) {
@@ -89,11 +93,11 @@ fn changes(
     ask: &Ask,
     project: &ProjectFacts,
     name: &ServiceName,
-    doc: &ServiceDoc,
+    doc: Option<&ServiceDoc>,
     wanted: &DesiredImage,
 ) -> bool {
-    let same_text = doc.image.as_deref() == Some(wanted.reference.as_str());
     let running = project.service(name);
+    let same_text = says(doc, running, &wanted.reference);
     let same_id = wanted.id.is_some() && running.map(|c| &c.image_id) == wanted.id.as_ref();
     !(matches!(ask.desired.purpose, Purpose::Rollback { .. }) && same_text && same_id)
 }
@@ -106,9 +110,6 @@ fn service(
     wanted: &DesiredImage,
 ) -> Vec<Check> {
     let mut checks = vec![Check::ok("service_exists", format!("service {name}"))];
-    if !changes(ask, project, name, doc, wanted) {
-        return checks;
-    }
     checks.extend(scaled(project, name, doc));
     checks.extend(kept(ask, name, wanted));
     if project.service(name).is_none() {

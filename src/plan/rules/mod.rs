@@ -6,17 +6,21 @@
 //! | `host.rs` | does the host answer, and is the compose project there as it was adopted? |
 //! | `images.rs` | do the services exist, and can their images be changed in the file? |
 //! | `postgres.rs` | does a database keep its major version? |
+//! | `health.rs` | can the declared health be read and asked, and how is it now? |
 //! | `mounts.rs` | is the data there, now and after a boot? |
+//! | `pending.rs` | what else would the new container bring? |
 //! | `any.rs` | what would any change need, when none is asked for? |
 //!
 //! Whether anything is to be done at all is not decided here, and an image's architecture is known only
 //! after the pull.
 
 mod any;
+mod health;
 mod host;
 mod images;
 mod instance;
 mod mounts;
+mod pending;
 mod postgres;
 
 pub use any::any_change;
@@ -35,6 +39,8 @@ fn judged(ask: &Ask) -> Vec<Check> {
     let mut checks = instance::check(ask);
     checks.extend(host::check(ask));
     checks.extend(images::check(ask));
+    checks.extend(pending::check(ask));
+    checks.extend(health::check(ask));
     checks.extend(mounts::check(ask));
     // The same fact can be found on two ways; it is said once.
     let mut said: Vec<Check> = Vec::new();

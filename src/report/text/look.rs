@@ -66,7 +66,7 @@ fn services(paper: &mut Paper, services: &[ServiceView]) {
             service.name.to_string(),
             service.image.clone(),
             service.state.clone(),
-            or_dash(service.health.as_deref()),
+            health(service),
             service.restarts.to_string(),
         ]
     });
@@ -74,6 +74,15 @@ fn services(paper: &mut Paper, services: &[ServiceView]) {
         &["SERVICE", "IMAGE", "STATE", "HEALTH", "RESTARTS"],
         rows.collect(),
     );
+}
+
+/// What its declared health says where it is red; else Docker's word.
+fn health(service: &ServiceView) -> String {
+    match (service.probe.as_deref(), service.health.as_deref()) {
+        (Some("green"), docker) => docker.unwrap_or("green").to_owned(),
+        (Some(why), _) => why.to_owned(),
+        (None, docker) => or_dash(docker),
+    }
 }
 
 pub(super) fn status(data: &StatusData, words: &Words) -> Paper {

@@ -20,7 +20,7 @@ use super::state::{HostContext, HostState};
 use crate::cloud::Clock;
 use crate::host::{
     ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobFailure, JobState, LookRequest,
-    MountRequest, OrderFacts, OrderRequest, Running, Tag,
+    MountRequest, OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, Running, Tag,
 };
 use crate::model::{HostFacts, InstanceId, MountFacts, OperationId, RestoreState};
 use crate::sandbox::fault::Faults;
@@ -95,6 +95,13 @@ impl<W: HostWorld + 'static> Host for MemoryHost<W> {
                 at.host.far_beat(tag, at.now)?;
             }
             looks::look(at, ask)
+        })?
+    }
+
+    async fn probe(&self, on: &InstanceId, ask: &ProbeRequest) -> Result<ProbeFacts, HostError> {
+        self.0.with_host(on, |at| {
+            at.pass();
+            looks::probe(at, ask)
         })?
     }
 

@@ -90,6 +90,8 @@ impl Direct {
     /// Arms with the way back from this job, so that it waits so many seconds for a word.
     pub fn arm(&self, forward: &ApplyJob, grace_s: u32) -> Result<RestoreState, HostError> {
         let arm = ArmRequest {
+            declared: vec![],
+            probes: vec![],
             restore: self.back(forward),
             green: ORDER.map(str::to_owned).to_vec(),
             grace_s,

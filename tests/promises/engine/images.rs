@@ -80,6 +80,11 @@ pub fn unhealthy(host: &impl Host) {
     taken_back(host, "n8n", "n8nio/n8n:1.2.0-unhealthy");
 }
 
+/// Healthy at first, and then not within the time for which it is to be stable.
+pub fn then_bad(host: &impl Host) {
+    taken_back(host, "n8n", "n8nio/n8n:1.2.0-thenbad");
+}
+
 /// Healthy after some seconds: within the time for it, so it stays.
 pub fn slow(host: &impl Host) {
     host.update(&["--image", "n8n=n8nio/n8n:1.2.0-slow"], 0);

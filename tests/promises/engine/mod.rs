@@ -1,7 +1,9 @@
 //! The host scripts and the real binary against a real Docker Engine under a real systemd. See docs/engine.md.
 
+mod compose;
 mod direct;
 mod force;
+mod health;
 mod hook;
 mod images;
 mod keep;
@@ -41,6 +43,9 @@ macro_rules! needs {
 }
 
 suite! {
+    a_project_of_three_files_merges_profiles_and_a_one_shot: compose::grown,
+    pending_edits_are_named_and_nothing_else_is: compose::edited,
+    the_predecessor_s_stack_in_both_its_folders: compose::predecessor,
     a_bump_replaces_one_container_of_five: images::bump,
     an_image_that_is_missing_touches_nothing: images::missing,
     an_image_of_another_architecture_touches_nothing: images::architecture,
@@ -48,6 +53,11 @@ suite! {
     an_image_that_crashes_later_is_taken_back: images::later,
     an_image_that_is_never_healthy_is_taken_back: images::unhealthy,
     an_image_that_is_slow_is_waited_for: images::slow,
+    healthy_and_then_not_is_taken_back: images::then_bad,
+    a_declared_http_probe_decides: health::http,
+    a_declared_tcp_probe_sees_through_dockers_proxy: health::tcp,
+    a_declared_command_is_run_in_the_container: health::command,
+    a_silent_controller_s_image_that_a_probe_calls_red_is_taken_back: health::silent,
     a_crash_without_a_health_check_is_taken_back: images::later_unchecked,
     a_rollback_brings_the_old_bits_back: images::rollback,
     what_runs_is_held_and_let_go_with_its_snapshot: keep::held,

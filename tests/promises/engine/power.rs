@@ -65,7 +65,7 @@ pub fn no_capacity(real: &Real) {
 }
 
 /// Starts an update of n8n to this image and kills it in the middle of its gate.
-fn killed_in_the_gate(real: &Real, image: &str) {
+pub(super) fn killed_in_the_gate(real: &Real, image: &str) {
     let image = format!("n8n=n8nio/n8n:{image}");
     let words = [
         "update",
@@ -94,7 +94,7 @@ fn killed_in_the_gate(real: &Real, image: &str) {
 }
 
 /// Waits until the host has judged by itself; what it says then.
-fn judged(real: &Real) -> String {
+pub(super) fn judged(real: &Real) -> String {
     for _ in 0..600 {
         let state = real.sh("cat /var/lib/geusemaker/restore/state");
         if !state.starts_with("armed") && !state.starts_with("restoring") {
@@ -110,7 +110,7 @@ fn judged(real: &Real) -> String {
     );
 }
 
-fn patience(real: &Real, how_long: &str) {
+pub(super) fn patience(real: &Real, how_long: &str) {
     let setting = format!("restore={how_long}");
     real.sandbox
         .run(&["sandbox", "latency", "set", &setting])

@@ -46,7 +46,10 @@ impl Sandbox {
             ];
             let mut stack: Stack = cloud.map(|(key, value)| (key.to_owned(), value)).into();
             let engine = &world.hosts[SEED_INSTANCE].engine;
-            stack.extend(engine.containers.iter().map(|c| {
+            // What holds an image is residue, and not of the stack.
+            let of_stack = engine.containers.iter();
+            let of_stack = of_stack.filter(|c| !c.name.starts_with("geusemaker-held-"));
+            stack.extend(of_stack.map(|c| {
                 let what = format!(
                     "{} {} running={} restart={}:{}",
                     c.image,

@@ -117,6 +117,53 @@ fn green_but_not_stable_or_nothing_to_go_by_goes_back() {
     }
 }
 
+/// The very probes of the controller's gate. Docker's health of a service that declares another does not count.
+#[test]
+fn what_a_probe_calls_red_goes_back_though_docker_calls_it_green() {
+    for m in machines() {
+        for well in [false, true] {
+            let m = Machine::new(m.shell);
+            updated(&m);
+            let input = tag_lines(&tag(1, 4))
+                .text("grace", "600")
+                .text("stable", "0")
+                .and(&back())
+                .text("green", "db")
+                .fields("green", &["web", "declared"])
+                .fields("probe", &["db", "command", "2", "true"])
+                .fields(
+                    "probe",
+                    &[
+                        "web",
+                        "command",
+                        "2",
+                        "sh",
+                        "-c",
+                        "test -f $STUB_NAME/well || { echo 'no table'; exit 3; }",
+                    ],
+                );
+            m.ask(Verb::Arm, input).unwrap();
+            m.set(
+                "containers/web/health",
+                if well { "starting\n" } else { "healthy\n" },
+            );
+            if well {
+                m.set("containers/web/well", "");
+            }
+            silence(&m);
+            let (said, code) = m.tick();
+            let says = if well {
+                "it stays"
+            } else {
+                "not green: web: exit 3: no table"
+            };
+            assert!(code == 0 && said.contains(says), "{}: {said}", m.shell);
+            assert_eq!(is_back(&m), !well, "{}: {said}", m.shell);
+            assert!(!m.root().join("var/lib/geusemaker/restore/.asks").exists());
+        }
+    }
+}
+
 #[test]
 fn a_boot_and_a_clock_put_back_count_anew() {
     for m in machines() {

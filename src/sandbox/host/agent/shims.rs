@@ -1,10 +1,10 @@
-//! The stand-ins for docker and systemctl that scripts find first in their path.
+//! The stand-ins for docker, systemctl and curl that scripts find first in their path.
 
 use std::io;
 use std::path::Path;
 
 use super::HostStore;
-use crate::sandbox::host::docker::{Answer, docker, systemctl, takes};
+use crate::sandbox::host::docker::{Answer, curl, docker, systemctl, takes};
 use crate::sandbox::host::files::{Folder, HostFiles};
 
 /// Does one call of a stand-in: `argv` is the program's name and its arguments; `root` is the host's folder as
@@ -31,6 +31,7 @@ pub fn shim<S: HostStore>(
         let files = Folder(root.to_path_buf());
         let answer = match program {
             "docker" => docker(at, &files, argv),
+            "curl" => curl(at, &files, argv),
             "systemctl" => systemctl(at, &files, argv),
             other => Answer {
                 stderr: format!("{other}: not a program of this host\n"),
@@ -56,7 +57,7 @@ pub(super) fn write(
 ) -> io::Result<()> {
     let (program, dir, root) = (quoted(seen.0), quoted(seen.1), quoted(seen.2));
     let instance = quoted(instance);
-    for name in ["docker", "systemctl"] {
+    for name in ["docker", "systemctl", "curl"] {
         let text = format!(
             "#!/bin/sh\nexec {program} sandbox-docker {dir} {instance} {root} {name} \"$@\"\n"
         );

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::container::restart_policy;
+use super::container::{Serves, restart_policy};
 use super::template::render;
 use super::{cli_compose, create, list, logs, prune};
 use crate::model::ImageRef;
@@ -99,6 +99,8 @@ fn call(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[&str]) -> Answe
         ["system", "prune", rest @ ..] => prune::system(at, rest),
         ["create", rest @ ..] => create::create(at, rest),
         ["logs", rest @ ..] => logs::logs(at, rest),
+        // A declared command, as the probes send it.
+        ["exec", name, _, ..] if !name.starts_with('-') => exec(at, name),
         ["exec", rest @ ..] => logs::exec(at, rest),
         ["compose", rest @ ..] => cli_compose::compose(at, files, rest),
         _ => unknown(argv),
@@ -213,7 +215,10 @@ fn inspect_images(at: &HostContext<'_>, argv: &[&str]) -> Answer {
             Some(image) => documents.push(json!({
                 "Id": image.id, "RepoTags": image.tags, "RepoDigests": image.digests,
                 "Architecture": image.architecture, "Os": "linux", "Size": image.size,
-                "Config": { "Labels": null, "Volumes": null },
+                "Config": {
+                    "Env": null, "Cmd": null, "Entrypoint": null, "User": "", "WorkingDir": "",
+                    "Labels": null, "Volumes": null, "Healthcheck": null,
+                },
             })),
             None => missing.push(format!("No such image: {name}")),
         }
@@ -385,6 +390,21 @@ fn update(at: &mut HostContext<'_>, policy: &str, names: &[&str]) -> Answer {
         (container.restart_policy, container.restart_max) = (word.clone(), max);
         Ok(())
     })
+}
+
+/// Whatever the command is, it ends as the container's health says: nothing is run.
+fn exec(at: &mut HostContext<'_>, name: &str) -> Answer {
+    let container = match at.host.engine.container(name) {
+        Ok(container) => container,
+        Err(why) => return Answer::failed(format!("Error: {why}")),
+    };
+    if !container.running() {
+        return Answer::daemon(format!("Container {} is not running", container.id));
+    }
+    match container.serves(&at.latency, at.now) {
+        Serves::Well => Answer::default(),
+        Serves::Sick | Serves::Closed => Answer::failed("not ready to serve"),
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::cli::{Answer, unknown};
 use super::compose::{COMPOSE_VERSION, Options, up};
 use super::list;
+use super::spec::config;
 use crate::sandbox::host::{HostContext, HostFiles};
 
 pub(super) fn compose(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[&str]) -> Answer {
@@ -59,6 +60,13 @@ pub(super) fn compose(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[&
             }
             Err(why) => Answer::failed(why),
         },
+        ["config", "--format", "json", services @ ..] if !services.is_empty() => {
+            let loaded = options.load(files);
+            match loaded.and_then(|project| config(&options.project, &project, services)) {
+                Ok(text) => Answer::ok(text + "\n"),
+                Err(why) => Answer::failed(why),
+            }
+        }
         ["up", rest @ ..] => {
             let Some(services) = up_services(rest) else {
                 return unknown(argv);

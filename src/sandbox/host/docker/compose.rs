@@ -1,10 +1,12 @@
 //! `docker compose up` and `config`, as far as the host scripts use them.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::compose_file::{Project, Service, load};
 use super::container::{Container, Status};
 use super::engine::{Engine, no_such_image};
+use super::spec::made;
 use crate::sandbox::host::HostFiles;
 
 /// What Compose says it is (labels, `docker compose version`).
@@ -29,7 +31,15 @@ impl Options {
     /// # Errors
     /// Compose's words for what is wrong.
     pub fn load(&self, files: &dyn HostFiles) -> Result<Project, String> {
-        load(files, &self.files, &self.directory, &self.env_files)
+        let mut project = load(files, &self.files, &self.directory, &self.env_files)?;
+        for service in project.services.values_mut() {
+            for bind in service.binds.iter_mut().filter(|b| b.kind == "volume") {
+                let given = project.volumes.get(&bind.source).cloned().flatten();
+                let name = given.unwrap_or_else(|| format!("{}_{}", self.project, bind.source));
+                bind.source = format!("/var/lib/docker/volumes/{name}/_data");
+            }
+        }
+        Ok(project)
     }
 }
 
@@ -76,7 +86,8 @@ pub fn up(
         }
     }
     for (name, service) in chosen {
-        converge(engine, options, name, service, now, log)
+        let made = made(&options.project, &project, &service.spec);
+        converge(engine, options, name, (service, made), now, log)
             .map_err(|why| format!("Error response from daemon: {why}"))?;
     }
     Ok(())
@@ -86,7 +97,7 @@ fn converge(
     engine: &mut Engine,
     options: &Options,
     name: &str,
-    service: &Service,
+    (service, made): (&Service, Value),
     now: Timestamp,
     log: &mut Vec<String>,
 ) -> Result<(), String> {
@@ -110,7 +121,7 @@ fn converge(
         let draft = draft(
             options,
             name,
-            service,
+            (service, made),
             &container,
             &image_id,
             image_check,
@@ -140,7 +151,7 @@ fn converge(
     let draft = draft(
         options,
         name,
-        service,
+        (service, made),
         &temporary,
         &image_id,
         image_check,
@@ -170,7 +181,7 @@ fn start(
 fn draft(
     options: &Options,
     name: &str,
-    service: &Service,
+    (service, made): (&Service, Value),
     container: &str,
     image_id: &str,
     image_check: bool,
@@ -195,6 +206,7 @@ fn draft(
     label("version", COMPOSE_VERSION);
     Container {
         id: String::new(),
+        made,
         name: container.to_owned(),
         labels,
         image: service.image.clone(),

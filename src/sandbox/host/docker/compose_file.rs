@@ -7,6 +7,7 @@ use serde_yaml::{Mapping, Value};
 use super::container::{Bind, restart_policy};
 use super::interpolate::{Notes, Vars, env_file, interpolate};
 use super::overlay::overlay;
+use super::spec::spec;
 use crate::model::sha256_hex;
 use crate::sandbox::host::HostFiles;
 
@@ -15,6 +16,10 @@ use crate::sandbox::host::HostFiles;
 pub struct Project {
     /// Services by name.
     pub services: BTreeMap<String, Service>,
+    /// Its volumes, with a name of their own where they have one.
+    pub volumes: BTreeMap<String, Option<String>>,
+    /// Its networks, the same; `default` is always there.
+    pub networks: BTreeMap<String, Option<String>>,
     /// What Compose would warn of, one line each.
     pub warnings: Vec<String>,
 }
@@ -36,6 +41,8 @@ pub struct Service {
     pub binds: Vec<Bind>,
     /// `healthcheck`: Some(true) is one of its own, Some(false) is switched off, None is the image's.
     pub healthcheck: Option<bool>,
+    /// The whole, as `config --format json` says it.
+    pub spec: serde_json::Value,
     /// Hash of the whole resolved service; another one makes `up` recreate the container.
     pub hash: String,
 }
@@ -192,8 +199,17 @@ pub fn load(
         .iter()
         .map(|name| format!("The {name:?} variable is not set. Defaulting to a blank string."))
         .collect();
+    let named = |key: &str| {
+        let all = document.get(key).and_then(Value::as_mapping);
+        let name = |(key, body): (&Value, &Value)| (scalar(key), body.get("name").map(scalar));
+        all.into_iter().flatten().map(name).collect()
+    };
+    let mut networks: BTreeMap<String, Option<String>> = named("networks");
+    networks.entry("default".to_owned()).or_default();
     Ok(Project {
         services: resolved,
+        volumes: named("volumes"),
+        networks,
         warnings,
     })
 }
@@ -337,6 +353,7 @@ fn service(
     hashed.remove("environment");
     let hashed = serde_yaml::to_string(&hashed).map_err(|e| e.to_string())?;
     Ok(Service {
+        spec: spec(directory, body, &environment),
         image: body
             .get("image")
             .map_or_else(|| format!("{name}-build"), scalar),
@@ -367,7 +384,7 @@ fn env_files_of(body: &Mapping) -> Vec<(String, bool)> {
 }
 
 /// `environment` and `labels`: a mapping, or a list of `key=value`.
-fn pairs(value: Option<&Value>) -> BTreeMap<String, String> {
+pub(super) fn pairs(value: Option<&Value>) -> BTreeMap<String, String> {
     match value {
         Some(Value::Mapping(map)) => map.iter().map(|(k, v)| (scalar(k), scalar(v))).collect(),
         Some(Value::Sequence(items)) => items
@@ -432,8 +449,9 @@ fn bind(directory: &str, item: &Value) -> Option<Bind> {
     };
     let is_path = source.starts_with(['/', '.', '~']);
     let kind = kind.unwrap_or_else(|| if is_path { "bind" } else { "volume" }.to_owned());
+    // A volume has the name of its project; see `Options::load`.
     let source = if kind == "volume" {
-        format!("/var/lib/docker/volumes/{source}/_data")
+        source
     } else {
         join(directory, &source)
     };
@@ -454,7 +472,7 @@ pub(super) fn join(directory: &str, path: &str) -> String {
     format!("{}/{path}", directory.trim_end_matches('/'))
 }
 
-fn scalar(value: &Value) -> String {
+pub(super) fn scalar(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),

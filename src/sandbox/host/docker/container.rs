@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::spec::inspected;
 use crate::sandbox::host::MountKind;
 use crate::sandbox::latency::Latency;
 
@@ -52,6 +53,9 @@ pub struct Container {
     pub id: String,
     /// Its name, without the leading `/`.
     pub name: String,
+    /// What it was made of (`spec::made`).
+    #[serde(default)]
+    pub made: Value,
     /// Its labels; Compose's among them.
     pub labels: BTreeMap<String, String>,
     /// The image as it was named (`Config.Image`).
@@ -94,6 +98,17 @@ pub struct Container {
     pub sees: Option<MountKind>,
 }
 
+/// What whoever asks the service itself hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serves {
+    /// It answers.
+    Well,
+    /// It answers that it cannot.
+    Sick,
+    /// Nobody listens: it does not run, or not yet for [`Latency::healthy`].
+    Closed,
+}
+
 /// `no`, `always`, `unless-stopped`, `on-failure[:N]`: the name and the limit.
 pub fn restart_policy(text: &str) -> Option<(String, u32)> {
     let (name, max) = match text.split_once(':') {
@@ -122,6 +137,20 @@ impl Container {
         self.labels
             .get("com.docker.compose.service")
             .map(String::as_str)
+    }
+
+    /// How it answers, with a health check or without.
+    pub fn serves(&self, latency: &Latency, now: Timestamp) -> Serves {
+        let since = self
+            .started_at
+            .map_or(0, |at| now.duration_since(at).as_millis());
+        if !self.running() || since < i128::from(latency.healthy) {
+            Serves::Closed
+        } else if self.sick == Some(true) || self.held_sick {
+            Serves::Sick
+        } else {
+            Serves::Well
+        }
     }
 
     /// `State.Health.Status`, where it has a health check: `starting` for [`Latency::healthy`] after the
@@ -175,13 +204,24 @@ impl Container {
             .binds
             .iter()
             .map(|bind| {
-                json!({
+                let volume = bind.source.strip_prefix("/var/lib/docker/volumes/");
+                let name = volume.and_then(|v| v.strip_suffix("/_data"));
+                let mut mount = json!({
                     "Type": bind.kind, "Source": bind.source, "Destination": bind.destination,
                     "Mode": if bind.writable { "rw" } else { "ro" },
                     "RW": bind.writable, "Propagation": "rprivate",
-                })
+                });
+                if let Some(name) = name {
+                    mount["Name"] = json!(name);
+                }
+                mount
             })
             .collect();
+        let (mut config, mut host_config, networks) = inspected(&self.id, &self.made);
+        config["Image"] = json!(self.image);
+        config["Labels"] = json!(self.labels);
+        host_config["RestartPolicy"] =
+            json!({ "Name": self.restart_policy, "MaximumRetryCount": self.restart_max });
         json!({
             "Id": self.id,
             "Created": moment(Some(self.created_at)),
@@ -202,11 +242,10 @@ impl Container {
             "Image": self.image_id,
             "Name": format!("/{}", self.name),
             "RestartCount": self.restart_count,
-            "HostConfig": {
-                "RestartPolicy": { "Name": self.restart_policy, "MaximumRetryCount": self.restart_max },
-            },
+            "HostConfig": host_config,
             "Mounts": mounts,
-            "Config": { "Image": self.image, "Labels": self.labels },
+            "NetworkSettings": networks,
+            "Config": config,
         })
     }
 }

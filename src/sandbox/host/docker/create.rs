@@ -53,6 +53,7 @@ pub(super) fn create(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
     };
     let draft = Container {
         id: String::new(),
+        made: serde_json::Value::Null,
         name: name.unwrap_or_else(|| format!("quiet_hopper{}", at.host.engine.made)),
         labels,
         image: image.to_owned(),

@@ -22,6 +22,7 @@ pub fn container(name: &str, image: &RegistryImage) -> Container {
     Container {
         id: String::new(),
         name: name.to_owned(),
+        made: serde_json::Value::Null,
         labels: std::collections::BTreeMap::new(),
         image: "test".to_owned(),
         image_id: image.id.clone(),

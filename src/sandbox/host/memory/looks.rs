@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::host::{HELD_CONTAINER, HostError, LookRequest, MountRequest};
+use crate::host::{
+    HELD_CONTAINER, HostError, HostProbe, LookRequest, MountRequest, ProbeFacts, ProbeRequest,
+};
 use crate::model::sha256_hex;
 use crate::model::{
-    BindFacts, ContainerFacts, FileFacts, HostFacts, ImageFacts, MountFacts, ProjectFacts, Secret,
-    SeenInside, ServiceName, Sha256Id,
+    BindFacts, ContainerFacts, FileFacts, HostFacts, ImageFacts, MountFacts, Probe, Probed,
+    ProjectFacts, Secret, SeenInside, ServiceName, Sha256Id,
 };
-use crate::sandbox::host::docker::{COMPOSE_VERSION, Container, DOCKER_VERSION};
+use crate::sandbox::host::docker::{COMPOSE_VERSION, Container, DOCKER_VERSION, Serves};
 use crate::sandbox::host::files::HostFiles;
 use crate::sandbox::host::mounts::MountKind;
 use crate::sandbox::host::state::{HostContext, HostState};
@@ -26,6 +28,7 @@ pub(super) fn look(at: &HostContext<'_>, ask: &LookRequest) -> Result<HostFacts,
         mount: None,
         images: BTreeMap::new(),
         restore: host.memory.restore.state.clone(),
+        pending: None,
     };
     if ask.only_boot {
         return Ok(facts);
@@ -152,7 +155,43 @@ fn container_facts(at: &HostContext<'_>, container: &Container) -> Option<Contai
             .collect(),
         one_off: label("oneoff").map(String::as_str) == Some("True"),
         health_log: container.health_log(&at.latency, at.now),
+        probed: None,
     })
+}
+
+/// What the declared probes say of their containers.
+pub(super) fn probe(at: &mut HostContext<'_>, ask: &ProbeRequest) -> Result<ProbeFacts, HostError> {
+    if !at.host.docker_active {
+        return Err(HostError::Script {
+            verb: "probe",
+            code: "docker_down".to_owned(),
+            message: "docker.service is inactive".to_owned(),
+        });
+    }
+    at.settle();
+    let probes = ask.probes.iter().map(|one| probed(at, one)).collect();
+    Ok(ProbeFacts {
+        probes,
+        logs: ask.logs.iter().map(|_| String::new()).collect(),
+    })
+}
+
+pub(super) fn probed(at: &HostContext<'_>, one: &HostProbe) -> Probed {
+    let mut all = at.host.engine.containers.iter();
+    let container = all.find(|c| c.name == one.container);
+    let serves = container.map_or(Serves::Closed, |c| c.serves(&at.latency, at.now));
+    let why = match (serves, &one.probe) {
+        (Serves::Well, _) => "",
+        (_, Probe::Command { .. }) => "exit 1: not ready to serve",
+        (Serves::Closed, _) => "connection refused",
+        (Serves::Sick, Probe::Http { .. }) => "HTTP 503",
+        (Serves::Sick, Probe::Tcp { .. }) => "closed at once",
+    };
+    Probed {
+        green: why.is_empty(),
+        why: why.to_owned(),
+        no_tool: false,
+    }
 }
 
 /// What can be seen of a mount without the sentinel.

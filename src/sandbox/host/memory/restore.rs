@@ -5,10 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::jobs;
+use super::looks::probed;
 use crate::host::restore::{RestoreEvent, judged, next};
 use crate::host::{
-    ApplyJob, ApplyService, ArmRequest, FileSwap, FileText, HostError, Job, QuiesceContainer, Tag,
-    TagImage,
+    ApplyJob, ApplyService, ArmRequest, FileSwap, FileText, HostError, HostProbe, Job,
+    QuiesceContainer, Tag, TagImage,
 };
 use crate::model::{OperationId, RestoreState, Secret};
 use crate::sandbox::host::state::{HostContext, HostState};
@@ -40,6 +41,10 @@ struct Armed {
     stable: SignedDuration,
     boot_id: String,
     green: Vec<String>,
+    #[serde(default)]
+    declared: Vec<String>,
+    #[serde(default)]
+    probes: Vec<HostProbe>,
     #[serde(with = "WayBack")]
     restore: ApplyJob,
     /// All was green after the deadline; until when it is watched, and what was seen.
@@ -162,6 +167,8 @@ impl Restore {
             stable: SignedDuration::from_secs(i64::from(ask.stable_s)),
             boot_id: boot_id.to_owned(),
             green: ask.green.clone(),
+            declared: ask.declared.clone(),
+            probes: ask.probes.clone(),
             restore: ask.restore.clone(),
             watched: None,
         });
@@ -253,11 +260,16 @@ fn all_green(at: &HostContext<'_>) -> Option<Vec<String>> {
     if at.host.memory.half_done(operation) {
         return None;
     }
-    let names = &at.host.memory.restore.armed.as_ref()?.green;
+    let armed = at.host.memory.restore.armed.as_ref()?;
+    let names = &armed.green;
+    if !armed.probes.iter().all(|one| probed(at, one).green) {
+        return None;
+    }
     let one = |name: &String| {
         let container = at.host.engine.containers.iter().find(|c| c.name == *name)?;
         let health = container.health(&at.latency, at.now);
-        let green = container.running() && health.is_none_or(|health| health == "healthy");
+        let healthy = armed.declared.contains(name) || health.is_none_or(|h| h == "healthy");
+        let green = container.running() && healthy;
         let (id, since) = (&container.id, container.started_at);
         green.then(|| format!("{id} {since:?} {}", container.restart_count))
     };

@@ -61,6 +61,7 @@ impl Kit {
 
     async fn look(&self) -> HostFacts {
         let ask = LookRequest {
+            pending: None,
             mount_point: Some("/mnt/efs".to_owned()),
             images: vec![ImageRef::new("n8nio/n8n:1.20.0").unwrap()],
             only_boot: false,

@@ -31,6 +31,8 @@ async fn update() -> Update {
 impl Update {
     async fn arm(&self, tag: &Tag) -> Result<RestoreState, HostError> {
         let ask = ArmRequest {
+            declared: vec![],
+            probes: vec![],
             restore: self.back.clone(),
             green: ["n8n", "postgres"].map(str::to_owned).to_vec(),
             grace_s: 60,
@@ -383,6 +385,8 @@ async fn arm_and_commit_touch_their_own_operation_only() {
     let mut own_text = update.back.clone();
     own_text.text = FileText::New(Secret::new("services: {}"));
     let ask = ArmRequest {
+        declared: vec![],
+        probes: vec![],
         restore: own_text,
         green: Vec::new(),
         grace_s: 60,
