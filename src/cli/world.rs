@@ -112,7 +112,10 @@ pub async fn build(app: &App, region: Option<&str>) -> Result<World, CommandErro
     let settings = &app.settings;
     let (aws, limits, pace, channel, stable_ms) = if settings.sandbox {
         let place = place(app)?;
-        let (region, latency) = place.with(|world, _| (world.region.clone(), world.latency))?;
+        let (region, latency, real) = place.with(|world, _| {
+            let real = world.hosts.values().any(|host| !host.elsewhere.is_empty());
+            (world.region.clone(), world.latency, real)
+        })?;
         let config = aws::in_process(http_client(place.endpoint(program()?)), &region);
         let fast = latency.is_fast();
         let limits = if fast {
@@ -123,8 +126,15 @@ pub async fn build(app: &App, region: Option<&str>) -> Result<World, CommandErro
                 ..Limits::AWS
             }
         };
+        // A real host has real work to do between two looks.
+        let poll_host = if real {
+            Limits::AWS.poll / 2
+        } else {
+            limits.poll_host
+        };
         let limits = Limits {
             restore: Duration::from_millis(latency.restore),
+            poll_host,
             ..limits
         };
         let channel = if fast {

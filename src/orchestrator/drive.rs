@@ -1,7 +1,7 @@
 //! The loop: what comes next is decided by the journal, done here, and written down. The only writer of
 //! the journal.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use super::failure::fails;
 
@@ -224,6 +224,7 @@ impl Operation<'_> {
             operation: &self.id,
             fence: self.fence,
             seq: AtomicU64::new(performs * 1000),
+            pauses: AtomicU32::new(0),
             lines: &self.lines,
             snapshot: self.snapshot.as_ref(),
             forward: matches!(place, Place::Run(_)),

@@ -1,6 +1,6 @@
 //! One action, made so: look first, act, look again. Every action is safe twice.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::failure::{fails, from_checks, from_cloud, from_instance};
 use super::world::World;
@@ -22,6 +22,8 @@ pub(super) struct Performer<'a> {
     pub operation: &'a OperationId,
     pub fence: u64,
     pub seq: AtomicU64,
+    /// How often this step has paused.
+    pub pauses: AtomicU32,
     pub lines: &'a [Line],
     pub snapshot: Option<&'a Snapshot>,
     pub forward: bool,
@@ -251,7 +253,11 @@ impl Performer<'_> {
             .unwrap_or(crate::model::Timestamp::MAX)
     }
 
+    /// Between two looks at a host: longer, the longer the step has waited.
     pub(super) async fn pause(&self) {
-        self.world.clock.sleep(self.world.limits.poll).await;
+        let turn = self.pauses.fetch_add(1, Ordering::Relaxed).min(16);
+        let limits = &self.world.limits;
+        let pause = limits.poll * 2_u32.pow(turn);
+        self.world.clock.sleep(pause.min(limits.poll_host)).await;
     }
 }

@@ -53,8 +53,11 @@ pub struct World {
 /// How long the shell waits, and how often it looks. Every limit ends in a named failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Between two looks at the cloud or at a job.
+    /// Between two looks at the cloud; the first pause between two looks at a host.
     pub poll: Duration,
+    /// While a step waits for its host, the pauses double up to this one: a look there is a script with some dozens of
+    /// programs, on the machine that is to do the work.
+    pub poll_host: Duration,
     /// Until an instance is `stopped`, force included.
     pub stop: Duration,
     /// Until a stop is repeated with force.
@@ -114,6 +117,7 @@ impl Limits {
     /// For AWS.
     pub const AWS: Self = Self {
         poll: Duration::from_secs(1),
+        poll_host: Duration::from_secs(1),
         stop: Duration::from_secs(15 * 60),
         force_after: Duration::from_secs(10 * 60),
         start: Duration::from_secs(5 * 60),
@@ -135,6 +139,7 @@ impl Limits {
     /// what a fault was asked to break.
     pub const FAST: Self = Self {
         poll: Duration::from_millis(20),
+        poll_host: Duration::from_millis(160),
         mount_probe: Duration::from_secs(2),
         lease: Duration::from_secs(2),
         answer: Duration::from_secs(10),

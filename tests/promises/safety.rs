@@ -14,7 +14,7 @@ use aws_sdk_ssm::types::CommandInvocationStatus;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::Value;
 
-use crate::support::Sandbox;
+use crate::support::{Ran, Sandbox};
 
 const INSTANCE: &str = "i-0c5a1b7d9e2f34680";
 
@@ -219,6 +219,40 @@ echo end"#,
     } else {
         assert_eq!((code, out.as_str()), (126, ""), "{err}");
     }
+}
+
+/// The agent outlives the command that started it: a reader of what the caller had open would wait for it.
+#[test]
+fn the_agent_has_nothing_of_the_caller_open() {
+    let sandbox = Sandbox::new();
+    let status = sandbox.command(&["status", "my-dev-stack"]);
+    let opened = sandbox.path().join("opened");
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .args(["-c", "exec 7>\"$0\" && exec \"$@\""])
+        .arg(&opened)
+        .arg(status.get_program())
+        .args(status.get_args());
+    let ran = Ran::new(with_environment_of(&status, shell).output().unwrap());
+    ran.ended(0);
+    let state = sandbox.path().display().to_string();
+    let mut agents = 0;
+    for process in fs_err::read_dir("/proc").unwrap().flatten() {
+        let line = fs_err::read(process.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        if !line.contains("sandbox-agent") || !line.contains(&state) {
+            continue;
+        }
+        let files = fs_err::read_dir(process.path().join("fd")).into_iter();
+        let files: Vec<_> = files
+            .flatten()
+            .flatten()
+            .filter_map(|fd| fs_err::read_link(fd.path()).ok())
+            .collect();
+        assert!(!files.contains(&opened), "{line}: {files:?}");
+        agents += usize::from(!files.is_empty());
+    }
+    assert!(agents > 0, "it is still there");
 }
 
 #[tokio::test]

@@ -46,7 +46,10 @@ state() {
     if [ ! -d "$E" ]; then STATE=unknown; return 0; fi
     _p='' _b=''
     { read -r _p _b <"$E/pid"; } 2>/dev/null || :
-    if is_number "$_p" && [ "$_b" = "$(boot_id)" ] && kill -0 "$_p" 2>/dev/null; then STATE=running; return 0; fi
+    if ! is_number "$_p"; then
+      # Begun, and on a busy host not yet so far that it has a number.
+      if [ -n "$(find "$E" -maxdepth 0 -mmin -1 2>/dev/null)" ]; then STATE=running; return 0; fi
+    elif [ "$_b" = "$(boot_id)" ] && kill -0 "$_p" 2>/dev/null; then STATE=running; return 0; fi
     # It may have ended between the two looks.
     STATE=lost
   done

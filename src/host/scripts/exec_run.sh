@@ -44,6 +44,11 @@ watch() {
 
 exec </dev/null >/dev/null 2>&1
 printf '%s %s\n' "$$" "$(boot_id)" >"$E/.pid" && mv -f "$E/.pid" "$E/pid"
+# It was to end before it began: there was nobody yet to hear of it.
+if [ -f "$E/why" ]; then
+  printf '143 0 0 interrupted\n' >"$E/.status" && mv -f "$E/.status" "$E/status"
+  exit 0
+fi
 read -r LIMIT <"$E/limit"
 # In the background of a shell without job control it leads no group: setsid does not fork, and it keeps its number.
 # shellcheck disable=SC2086

@@ -191,3 +191,50 @@ fn a_command_that_is_cut_off_is_lost_and_not_begun_again() {
         assert!(!m.root().join("again").exists(), "{}", m.shell);
     }
 }
+
+/// As a busy host leaves it: its folder is there, and what is to run in it has no number yet.
+fn begun_and_not_yet_running(m: &Machine) {
+    let put = |name: &str, text: &str| {
+        m.put(&format!("var/lib/geusemaker/exec/{ID}/{name}"), text);
+    };
+    for (name, text) in [("request", ""), ("limit", "60\n"), ("out", ""), ("err", "")] {
+        put(name, text);
+    }
+}
+
+#[test]
+fn a_command_that_is_slow_to_begin_is_not_lost() {
+    for m in machines() {
+        begun_and_not_yet_running(&m);
+        let read = ExecAsk::Read(Place::default());
+        let state = ask(&m, &read).unwrap();
+        assert_eq!(state.standing, ExecStanding::Running, "{}", m.shell);
+        let old = std::time::SystemTime::now() - Duration::from_secs(120);
+        let opened = fs_err::File::open(folder(&m)).unwrap();
+        opened.into_file().set_modified(old).unwrap();
+        let state = ask(&m, &read).unwrap();
+        assert_eq!(state.standing, ExecStanding::Lost, "{}", m.shell);
+    }
+}
+
+#[test]
+fn a_command_that_is_to_end_before_it_has_begun_does_not_begin() {
+    for m in machines() {
+        // Its program, as a command that ran leaves it.
+        ask(&m, &begin(&["true"], 60)).unwrap();
+        let path = format!("var/lib/geusemaker/exec/{ID}");
+        let program = m.read(&format!("{path}/run.sh"));
+        fs_err::remove_dir_all(folder(&m)).unwrap();
+
+        begun_and_not_yet_running(&m);
+        m.put(&format!("{path}/request"), "arg dG91Y2g=\narg eA==\n");
+        m.put(&format!("{path}/run.sh"), &program);
+        ask(&m, &ExecAsk::End(Place::default())).unwrap();
+        m.run_file(&format!("{path}/run.sh"), &folder(&m).to_string_lossy());
+        let state = ask(&m, &ExecAsk::Read(Place::default())).unwrap();
+        let why = Some("interrupted".to_owned());
+        let expected = ExecStanding::Ended { code: 143, why };
+        assert_eq!(state.standing, expected, "{}", m.shell);
+        assert!(!m.root().join("x").exists(), "{}", m.shell);
+    }
+}

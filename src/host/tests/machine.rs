@@ -294,11 +294,16 @@ impl Machine {
 
     /// What the timer runs: standard output and exit code.
     pub fn tick(&self) -> (String, i32) {
-        let program = self.root().join("var/lib/geusemaker/restore/restore.sh");
+        self.run_file("var/lib/geusemaker/restore/restore.sh", "tick")
+    }
+
+    /// Runs a file below the root, with one word: standard output and exit code.
+    pub fn run_file(&self, path: &str, word: &str) -> (String, i32) {
+        let program = self.root().join(path);
         let output = self
             .command(self.shell)
             .arg(program)
-            .arg("tick")
+            .arg(word)
             .output()
             .unwrap();
         assert_eq!(

@@ -160,6 +160,8 @@ pub fn spawn_agent(program: &Path, dir: &Path, instance: &str) -> io::Result<boo
         return Ok(false);
     };
     drop(free);
+    // It outlives the caller: a pipe that it had open would have no end for whoever reads it.
+    close_fds::set_fds_cloexec(3, &[]);
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
     let start = |mut process: Process| {
         process
@@ -335,7 +337,8 @@ async fn serve<S: HostStore>(store: &S, settings: &AgentSettings, root: &Path) -
             }
             return Ok(true);
         }
-        let quiet = busy.elapsed() > Duration::from_secs(1);
+        // By the commands alone: what lives on the host needs no agent that hurries.
+        let quiet = last_command.elapsed() > Duration::from_secs(1);
         tokio::time::sleep(if quiet { QUIET } else { BUSY }).await;
     }
 }

@@ -8,4 +8,4 @@ status() {
   # shellcheck disable=SC2086
   docker inspect --format '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}' $all
 }
-until [ "$(status | sort -u)" = "running healthy" ]; do sleep 0.1; done
+until [ "$(status | sort -u)" = "running healthy" ]; do sleep 0.3; done
