@@ -137,7 +137,7 @@ pub async fn build(app: &App, region: Option<&str>) -> Result<World, CommandErro
             poll_host,
             ..limits
         };
-        let channel = if fast {
+        let channel = if fast && !real {
             ChannelLimits::fast()
         } else {
             ChannelLimits::default()

@@ -43,7 +43,7 @@ impl ChannelLimits {
     pub fn fast() -> Self {
         Self {
             poll_first: Duration::from_millis(10),
-            poll_most: Duration::from_millis(30),
+            poll_most: Duration::from_millis(80),
             backoff: Duration::from_millis(20),
             ..Self::default()
         }

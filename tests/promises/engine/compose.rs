@@ -295,7 +295,7 @@ pub fn predecessor(real: &Real) {
             "POSTGRES_PASSWORD=s3cret\n",
         );
         let compose = format!("cd {folder} && docker compose --env-file runtime.env");
-        real.sh(&format!("{compose} up -d --pull never 2>&1"));
+        real.sh(&format!("{compose} up -d --wait --pull never 2>&1"));
         let adopted = adopt(real);
         assert_eq!(
             adopted["data"]["compose"]["file"],
