@@ -14,10 +14,16 @@ use crate::model::{
 /// EC2, as far as a change in place needs it.
 #[async_trait]
 pub trait Ec2: Send + Sync {
-    /// `DescribeInstances`, `DescribeInstanceAttribute` for the stop protection, and `DescribePlacementGroups` of an
-    /// instance that is in a group.
-    /// `Ok(None)`: there is no such instance.
+    /// `DescribeInstances`, and nothing else: it is asked every second while something is waited for. `Ok(None)`: there
+    /// is no such instance.
     async fn instance(&self, id: &InstanceId) -> Result<Option<InstanceFacts>, CloudError>;
+
+    /// The same instance with what only the preflight of a change of the type needs, each by a call of its own:
+    /// `DescribeInstanceAttribute` for the stop protection, `DescribePlacementGroups` where it is in a group,
+    /// `DescribeSpotInstanceRequests` where it is a Spot instance, and Auto Scaling's `DescribeAutoScalingInstances` and
+    /// `DescribeAutoScalingGroups` where it is a member of a group. What may not be read stays unknown; an error is one that
+    /// fails every other call too.
+    async fn complete(&self, seen: InstanceFacts) -> Result<InstanceFacts, CloudError>;
 
     /// `DescribeInstanceTypes`. A type that does not exist is missing from the answer
     /// (AWS answers `InvalidInstanceType` for the whole call; the adapter asks one by one then).
@@ -39,6 +45,9 @@ pub trait Ec2: Send + Sync {
     /// `ModifyInstanceAttribute` of the type alone (one attribute a call).
     async fn set_type(&self, id: &InstanceId, to: &InstanceType) -> Result<(), CloudError>;
 
+    /// `ModifyInstanceAttribute` of `EbsOptimized` alone.
+    async fn set_ebs_optimized(&self, id: &InstanceId, to: bool) -> Result<(), CloudError>;
+
     /// Whether this effect may be had, by its `DryRun`: permissions are all that it checks (EC2 API, `DryRun`). An error
     /// is one that fails every other call too.
     async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError>;
@@ -54,6 +63,8 @@ pub enum Effect {
     Stop,
     /// `ModifyInstanceAttribute` of the type.
     SetType(InstanceType),
+    /// `ModifyInstanceAttribute` of `EbsOptimized`.
+    SetEbsOptimized(bool),
     /// `StartInstances`.
     Start,
 }
@@ -63,7 +74,7 @@ impl Effect {
     pub fn call(&self) -> &'static str {
         match self {
             Effect::Stop => "ec2:StopInstances",
-            Effect::SetType(_) => "ec2:ModifyInstanceAttribute",
+            Effect::SetType(_) | Effect::SetEbsOptimized(_) => "ec2:ModifyInstanceAttribute",
             Effect::Start => "ec2:StartInstances",
         }
     }

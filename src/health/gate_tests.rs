@@ -18,6 +18,7 @@ fn verify(must: &[&str], may_be_red: &[&str]) -> VerifyHealth {
         declared: Default::default(),
         expect: StackState {
             instance_type: instance_type("t3.large"),
+            ebs_optimized: None,
             state: RunState::Running,
             images: BTreeMap::new(),
             compose_sha256: None,

@@ -26,8 +26,8 @@ pub enum InstanceError {
     /// The time ran out.
     #[error(transparent)]
     Deadline(#[from] Deadline),
-    /// The type can only be changed while the instance is stopped.
-    #[error("expected {id} to be stopped before its type is changed, found it {}", found.as_str())]
+    /// Type and `EbsOptimized` can only be changed while the instance is stopped.
+    #[error("expected {id} to be stopped before it is changed, found it {}", found.as_str())]
     NotStopped {
         /// The instance.
         id: InstanceId,

@@ -24,12 +24,12 @@ pub fn fits(
         interfaces(instance, target),
         network_cards(instance, target),
         volumes(instance, target),
-        ebs_optimized(instance, target),
+        ebs_optimized(instance, current, target),
         usage_class(instance, target),
     ];
     checks.extend(placement_group(instance, target));
     checks.extend(instance_storage(current));
-    checks.extend(gpu(current, target));
+    checks.extend(dedicated_host(instance, target));
     checks
 }
 
@@ -261,25 +261,46 @@ fn volumes(instance: &InstanceFacts, target: &TypeFacts) -> Check {
     }
 }
 
-/// The start fails with `Unsupported` otherwise.
-fn ebs_optimized(instance: &InstanceFacts, target: &TypeFacts) -> Check {
+/// What `EbsOptimized` of the instance is to be at this type. With it a type that does not support it does not start
+/// (`Unsupported`); at one that has it by default it changes nothing; at the others it costs by the hour, so it is not
+/// switched on unasked (Amazon EBS User Guide, "EBS-optimized instance types"). `wanted`: as it was in a snapshot.
+pub fn ebs_optimized_at(
+    instance: &InstanceFacts,
+    target: &TypeFacts,
+    wanted: Option<bool>,
+) -> bool {
+    target.ebs_optimized != "unsupported" && wanted.unwrap_or(instance.ebs_optimized)
+}
+
+/// Never refused: [`ebs_optimized_at`] becomes a step of the plan where it differs from what is so.
+fn ebs_optimized(
+    instance: &InstanceFacts,
+    current: Option<&TypeFacts>,
+    target: &TypeFacts,
+) -> Check {
     let name = "type_ebs_optimized";
     let to = &target.name;
-    if instance.ebs_optimized && target.ebs_optimized == "unsupported" {
-        Check::refuse(
+    let by_default = current.is_some_and(|c| c.ebs_optimized == "default");
+    let has_it = instance.ebs_optimized || by_default;
+    let help = "where the disks are busy, choose a type that is EBS-optimized by default";
+    match target.ebs_optimized.as_str() {
+        "unsupported" if has_it => Check::warn(
+            name,
+            format!("{to} has no bandwidth of its own for EBS volumes, the instance has some now"),
+            "EBS-optimized now",
+            "an EBS-optimized type",
+            help,
+        ),
+        "supported" if by_default && !instance.ebs_optimized => Check::warn(
             name,
             format!(
-                "the instance is EBS-optimized, and {to} does not support it: it would not start"
+                "{to} has bandwidth of its own for EBS volumes only where EbsOptimized is on, for an hourly fee"
             ),
-            "EbsOptimized is true",
-            "EbsOptimized is false",
-            format!(
-                "while it is stopped, `aws ec2 modify-instance-attribute --instance-id {} --no-ebs-optimized`; or choose another type",
-                instance.id
-            ),
-        )
-    } else {
-        Check::ok(name, format!("EBS optimization suits {to}"))
+            "EBS-optimized by default now, EbsOptimized is false",
+            "an EBS-optimized type",
+            help,
+        ),
+        _ => Check::ok(name, format!("EBS optimization suits {to}")),
     }
 }
 
@@ -343,14 +364,20 @@ fn instance_storage(current: Option<&TypeFacts>) -> Option<Check> {
     ))
 }
 
-fn gpu(current: Option<&TypeFacts>, target: &TypeFacts) -> Option<Check> {
-    (current.is_some_and(|c| c.gpu) && !target.gpu).then(|| {
-        Check::warn(
-            "type_gpu",
-            format!("{} has no GPU, the type of now has one", target.name),
-            "a GPU now",
-            "no container that needs one",
-            "make sure that no service reserves a GPU, or choose a type with one",
+/// Only some types can be on a Dedicated Host; whether this very host takes it, [`super::stoppable`] warns of.
+fn dedicated_host(instance: &InstanceFacts, target: &TypeFacts) -> Option<Check> {
+    let name = "type_dedicated_host";
+    let to = &target.name;
+    (instance.tenancy == "host").then(|| {
+        if target.dedicated_hosts {
+            return Check::ok(name, format!("{to} can be on a Dedicated Host"));
+        }
+        Check::refuse(
+            name,
+            format!("the instance is on a Dedicated Host, and {to} cannot be on one"),
+            "tenancy host, DedicatedHostsSupported is false",
+            "a type that can be on a Dedicated Host",
+            "choose a type that a Dedicated Host can carry; or move the instance off its host first: see `aws ec2 modify-instance-placement`",
         )
     })
 }
@@ -358,3 +385,7 @@ fn gpu(current: Option<&TypeFacts>, target: &TypeFacts) -> Option<Check> {
 #[cfg(test)]
 #[path = "fits_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "known_pairs_tests.rs"]
+mod known_pairs;

@@ -8,7 +8,7 @@ use crate::plan::fixtures::{instance, instance_type};
 use crate::sandbox::catalog;
 
 /// An instance as one of this type would be.
-fn on(name: &str) -> InstanceFacts {
+pub(super) fn on(name: &str) -> InstanceFacts {
     like(&type_facts(name))
 }
 
@@ -35,7 +35,7 @@ fn refusals(checks: &[Check]) -> Vec<&str> {
     refused.map(|c| c.name.as_str()).collect()
 }
 
-fn not_ok(checks: &[Check]) -> Vec<(&str, CheckStatus)> {
+pub(super) fn not_ok(checks: &[Check]) -> Vec<(&str, CheckStatus)> {
     checks
         .iter()
         .filter(|c| c.status != Ok)
@@ -52,11 +52,7 @@ fn between_real_types() {
         ("t3.medium", "t3.large", &[]),
         ("t3.medium", "m5.large", &[]),
         ("t3.medium", "g4dn.xlarge", &[]),
-        (
-            "g4dn.xlarge",
-            "t3.medium",
-            &[("instance_store", Warn), ("type_gpu", Warn)],
-        ),
+        ("g4dn.xlarge", "t3.medium", &[("instance_store", Warn)]),
         ("t3.medium", "m5.metal", &[]),
         ("t3.medium", "t3.nano", &[]),
         ("t4g.medium", "c6g.large", &[]),
@@ -78,7 +74,7 @@ fn between_real_types() {
         ("t3.medium", "m4.large", &[("type_nvme", Warn)]),
         ("t3.medium", "r4.large", &[("type_nvme", Warn)]),
         ("t3.medium", "i3.large", &[]),
-        ("m4.large", "t2.medium", &[]),
+        ("m4.large", "t2.medium", &[("type_ebs_optimized", Warn)]),
         ("t2.medium", "m4.16xlarge", &[]),
         (
             "t2.medium",
@@ -109,7 +105,7 @@ fn each_fact_decides() {
             "paravirtual stays on old types",
             |i| i.virtualization = "paravirtual".into(),
             "m1.small",
-            &[("type_nvme", Warn)],
+            &[("type_nvme", Warn), ("type_ebs_optimized", Warn)],
         ),
         (
             "paravirtual",
@@ -182,7 +178,11 @@ fn each_fact_decides() {
                 i.network_interfaces = 2
             },
             "t2.medium",
-            &[("type_nvme", Warn), ("type_volumes", Refuse)],
+            &[
+                ("type_nvme", Warn),
+                ("type_volumes", Refuse),
+                ("type_ebs_optimized", Warn),
+            ],
         ),
         (
             "a second network card",
@@ -221,7 +221,19 @@ fn each_fact_decides() {
             "EBS-optimized",
             |i| i.ebs_optimized = true,
             "t2.medium",
-            &[("type_nvme", Warn), ("type_ebs_optimized", Refuse)],
+            &[("type_nvme", Warn), ("type_ebs_optimized", Warn)],
+        ),
+        (
+            "on a Dedicated Host",
+            |i| i.tenancy = "host".into(),
+            "t3.large",
+            &[],
+        ),
+        (
+            "on a Dedicated Host",
+            |i| i.tenancy = "host".into(),
+            "t3a.large",
+            &[("type_dedicated_host", Refuse)],
         ),
         (
             "EBS-optimized by default",
@@ -313,6 +325,39 @@ fn every_pair_of_real_types_has_words_for_what_is_wrong() {
             }
         }
     }
+}
+
+/// Of each kind the other types have the very answers of the first, as the old type and as the new one.
+#[test]
+fn the_kind_of_a_type_decides_and_not_its_name_or_size() {
+    let kinds = kinds();
+    let key = |facts: &TypeFacts| {
+        let bare = TypeFacts {
+            name: instance_type("t3.any"),
+            vcpus: 0,
+            memory_mib: 0,
+            ..facts.clone()
+        };
+        format!("{bare:?}")
+    };
+    let of_kind: BTreeMap<String, &TypeFacts> = kinds.iter().map(|k| (key(k), k)).collect();
+    let others: Vec<&TypeFacts> = kinds.iter().step_by(kinds.len().div_ceil(9)).collect();
+    let answers = |from: &TypeFacts, to: &TypeFacts| -> Vec<(String, CheckStatus)> {
+        let checks = fits(&like(from), Some(from), to).into_iter();
+        checks.map(|c| (c.name, c.status)).collect()
+    };
+    let mut types = 0;
+    for row in catalog::rows() {
+        let facts = row.facts();
+        let first = of_kind[&key(&facts)];
+        types += 1;
+        for other in &others {
+            let place = format!("{} as {} and {}", facts.name, first.name, other.name);
+            assert_eq!(answers(&facts, other), answers(first, other), "{place}");
+            assert_eq!(answers(other, &facts), answers(other, first), "{place}");
+        }
+    }
+    assert_eq!(types, 1263);
 }
 
 /// Where two instances have the same architecture, virtualization and boot mode, each may become what the other is, as

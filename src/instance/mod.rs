@@ -1,6 +1,8 @@
 //! The instance: stopped, typed, running, each "make it so"; whether it may be stopped, and whether a type
 //! fits it.
 
+mod auto_scaling;
+mod ebs;
 mod error;
 mod fits;
 mod retry;
@@ -14,7 +16,7 @@ mod stoppable;
 pub mod types;
 
 pub use error::InstanceError;
-pub use fits::fits;
+pub use fits::{ebs_optimized_at, fits};
 pub use service::{InstanceService, Made};
 pub use settings::Settings;
 pub use stoppable::{state, stoppable};

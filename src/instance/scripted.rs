@@ -63,6 +63,9 @@ impl Ec2 for Scripted {
     async fn instance(&self, _: &InstanceId) -> Look {
         next(&self.looks)
     }
+    async fn complete(&self, _: InstanceFacts) -> Result<InstanceFacts, CloudError> {
+        unreachable!("not asked by the service")
+    }
     async fn types(&self, _: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError> {
         unreachable!("not asked by the service")
     }
@@ -77,6 +80,9 @@ impl Ec2 for Scripted {
     }
     async fn set_type(&self, _: &InstanceId, to: &InstanceType) -> Result<(), CloudError> {
         self.act(format!("set_type {to}"))
+    }
+    async fn set_ebs_optimized(&self, _: &InstanceId, to: bool) -> Result<(), CloudError> {
+        self.act(format!("set_ebs_optimized {to}"))
     }
     async fn permits(&self, _: &InstanceId, _: &Effect) -> Result<Permit, CloudError> {
         unreachable!("not asked by the service")
@@ -113,9 +119,11 @@ pub fn facts(state: RunState, type_name: &str, reason: Option<&str>) -> Instance
         network_cards: 1,
         volumes: 1,
         spot: false,
+        spot_request: None,
         hibernation: false,
         stop_protection: Some(false),
         auto_scaling_group: None,
+        auto_scaling: None,
         operator_managed: false,
         tenancy: "default".into(),
         placement_group: None,

@@ -1,7 +1,8 @@
 //! Whether an instance may be stopped and will be the same afterwards.
 
+use super::auto_scaling::auto_scaling;
 use crate::model::{InstanceFacts, RunState};
-use crate::plan::Check;
+use crate::plan::{Check, CheckStatus};
 
 /// Whether the instance is in a state to begin with: running or stopped.
 pub fn state(instance: &InstanceFacts) -> Check {
@@ -44,7 +45,7 @@ pub fn stoppable(instance: &InstanceFacts) -> Vec<Check> {
         .into_iter()
         .flatten(),
     );
-    if checks.len() == 1 && checks[0].status == crate::plan::CheckStatus::Ok {
+    if checks.iter().all(|c| c.status == CheckStatus::Ok) {
         checks.push(Check::ok(
             "instance_stoppable",
             format!("{} may be stopped", instance.id),
@@ -53,35 +54,43 @@ pub fn stoppable(instance: &InstanceFacts) -> Vec<Check> {
     checks
 }
 
-/// `InstanceLifecycle` says `spot` of one-time and persistent requests alike, and for a type it makes no difference: a
-/// one-time one cannot be stopped at all, and of a persistent one that is stopped everything may be changed but the type
-/// (EC2 User Guide, "Stop a Spot Instance").
+/// No Spot instance can change its type: a one-time one cannot be stopped at all, and of one that is stopped everything may
+/// be changed but the type (EC2 User Guide, "Stop a Spot Instance", "Behavior of Spot Instance interruptions").
 fn spot(instance: &InstanceFacts) -> Option<Check> {
-    instance.spot.then(|| {
-        Check::refuse(
-            "instance_spot",
-            format!("{} is a Spot instance: a one-time one cannot be stopped, and a persistent one that is stopped cannot change its type", instance.id),
-            "InstanceLifecycle spot",
-            "an On-Demand instance",
-            "make an image of it and launch it On-Demand with the new type, then adopt that; images alone can be updated as it is",
-        )
-    })
-}
-
-/// The group sees the stop as a failure of health, terminates the instance and launches another.
-fn auto_scaling(instance: &InstanceFacts) -> Option<Check> {
-    instance.auto_scaling_group.as_ref().map(|group| {
-        Check::refuse(
-            "instance_auto_scaling",
-            format!("the Auto Scaling group {group} would replace {} when it stops", instance.id),
-            format!("a member of {group}"),
-            "no member of a group",
+    let id = &instance.id;
+    if !instance.spot {
+        return None;
+    }
+    let image = "make an image of it and launch that On-Demand with the new type, then adopt it; images alone can be updated as it is";
+    let (message, help) = match instance.spot_request.as_deref() {
+        Some("one-time") => (
+            format!("{id} is a one-time Spot instance: EC2 does not stop it"),
+            image.to_owned(),
+        ),
+        Some("persistent") => (
             format!(
-                "detach it: `aws autoscaling detach-instances --instance-ids {} --auto-scaling-group-name {group} --should-decrement-desired-capacity`; or change the type in the group's launch template",
-                instance.id
+                "{id} is a persistent Spot instance: it may be stopped, but EC2 does not change its type, and starts it again only while there is Spot capacity of that type in the zone"
             ),
-        )
-    })
+            format!("{image}; or make a Spot request for the new type, then adopt its instance"),
+        ),
+        _ => (
+            format!(
+                "{id} is a Spot instance: a one-time one cannot be stopped, and a persistent one that is stopped cannot change its type"
+            ),
+            format!("{image}; ec2:DescribeSpotInstanceRequests would tell which of the two it is"),
+        ),
+    };
+    let found = match &instance.spot_request {
+        Some(kind) => format!("InstanceLifecycle spot, {kind} request"),
+        None => "InstanceLifecycle spot".to_owned(),
+    };
+    Some(Check::refuse(
+        "instance_spot",
+        message,
+        found,
+        "an On-Demand instance",
+        help,
+    ))
 }
 
 fn stop_protection(instance: &InstanceFacts) -> Option<Check> {
@@ -182,7 +191,7 @@ fn public_address(instance: &InstanceFacts) -> Option<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::CheckStatus::{self, Ok, Refuse, Warn};
+    use crate::plan::CheckStatus::{Ok, Refuse, Warn};
     use crate::plan::fixtures::instance;
 
     fn not_ok(checks: &[Check]) -> Vec<(&str, CheckStatus)> {
@@ -223,6 +232,22 @@ mod tests {
                 &[],
             ),
             ("spot", |i| i.spot = true, &[("instance_spot", Refuse)]),
+            (
+                "one-time",
+                |i| {
+                    i.spot = true;
+                    i.spot_request = Some("one-time".into())
+                },
+                &[("instance_spot", Refuse)],
+            ),
+            (
+                "persistent",
+                |i| {
+                    i.spot = true;
+                    i.spot_request = Some("persistent".into())
+                },
+                &[("instance_spot", Refuse)],
+            ),
             (
                 "group",
                 |i| i.auto_scaling_group = Some("g".into()),

@@ -229,10 +229,14 @@ fn redo(
             again.extend(from_here(&actions, at)..actions.len());
         }
     }
-    if let Some(at) = last(|a| matches!(a, Action::SetInstanceType { .. }))
-        && let Action::SetInstanceType { to, .. } = actions[at]
-        && *to != seen.instance_type
-    {
+    let typed = last(|a| matches!(a, Action::SetInstanceType { .. }));
+    let flagged = last(|a| matches!(a, Action::SetEbsOptimized { .. }));
+    let undone = |at: &usize| match actions[*at] {
+        Action::SetInstanceType { to, .. } => *to != seen.instance_type,
+        Action::SetEbsOptimized { to, .. } => seen.ebs_optimized.is_some_and(|is| is != *to),
+        _ => false,
+    };
+    if let Some(at) = typed.into_iter().chain(flagged).filter(undone).min() {
         // It can be set only while stopped: from the stop before it on.
         let stop = actions[..at]
             .iter()

@@ -44,6 +44,7 @@ const ARM: usize = QUIESCE;
 
 fn seen(instance_type: &str, state: RunState, host: Option<SeenHost>) -> Seen {
     Seen {
+        ebs_optimized: Some(false),
         instance_type: InstanceType::new(instance_type).unwrap(),
         state,
         host,
@@ -177,6 +178,28 @@ fn what_is_not_so_any_more_is_done_again_and_nothing_else() {
         assert_eq!(places, again, "{name}");
         assert!(found.drift.is_empty() && found.unwind.is_none(), "{name}");
     }
+}
+
+#[test]
+fn an_attribute_that_is_not_so_any_more_is_set_again_from_the_stop_on() {
+    let mut plan = plan();
+    let at = place(TYPE);
+    let set = |from, to| Action::SetEbsOptimized { from, to };
+    let flag = step(set(true, false), vec![set(false, true)]);
+    plan.steps.insert(at, flag);
+    let mut entries = vec![opened(&plan)];
+    for done in 0..=at {
+        entries.extend([started(done), done_with(done, Evidence::default())]);
+    }
+    let again = |on: Option<bool>| -> Vec<usize> {
+        let mut seen = seen("t3.medium", RunState::Stopped, None);
+        seen.ebs_optimized = on;
+        let found = check(&plan, &entries, false, &seen);
+        found.redo.iter().map(|r| r.step).collect()
+    };
+    assert_eq!(again(Some(false)), [0; 0]);
+    assert_eq!(again(None), [0; 0], "a look of an older version");
+    assert_eq!(again(Some(true)), [place(QUIESCE), place(STOP), at]);
 }
 
 #[test]

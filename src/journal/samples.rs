@@ -128,6 +128,7 @@ pub(crate) fn apply(from: &str, to: &str, back: bool, start: bool) -> Action {
 fn state(name: &str, tag: &str) -> StackState {
     StackState {
         instance_type: instance_type(name),
+        ebs_optimized: None,
         state: RunState::Running,
         images: BTreeMap::from([(
             service(),

@@ -15,6 +15,9 @@ use crate::plan::{Boot, StackState};
 pub struct Seen {
     /// The type of the instance.
     pub instance_type: InstanceType,
+    /// Its `EbsOptimized`; None in a journal of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ebs_optimized: Option<bool>,
     /// Whether it runs.
     pub state: RunState,
     /// The host; None where it could not be asked.
@@ -77,6 +80,7 @@ impl Seen {
         };
         Self {
             instance_type: observed.instance.instance_type.clone(),
+            ebs_optimized: Some(observed.instance.ebs_optimized),
             state: observed.instance.state,
             host,
         }
@@ -86,7 +90,9 @@ impl Seen {
     pub fn is(&self, state: &StackState) -> bool {
         let host = self.host.as_ref();
         let ids = host.map(SeenHost::ids).unwrap_or_default();
+        let flag = self.ebs_optimized.zip(state.ebs_optimized);
         self.instance_type == state.instance_type
+            && flag.is_none_or(|(is, was)| is == was)
             && self.state == state.state
             && host.and_then(|h| h.compose_sha256.as_ref()) == state.compose_sha256.as_ref()
             && state.images.iter().all(|(service, image)| {

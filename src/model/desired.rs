@@ -12,6 +12,9 @@ use super::{FileSum, ImageRef, InstanceType, ServiceName, Sha256Id, SnapshotId};
 pub struct Desired {
     /// The type; None leaves it.
     pub instance_type: Option<InstanceType>,
+    /// `EbsOptimized` as it was, where it is known (a rollback). It is set together with the type alone; None: as it is,
+    /// unless the type does not support it.
+    pub ebs_optimized: Option<bool>,
     /// The images, by service; services not named are left.
     pub images: BTreeMap<ServiceName, DesiredImage>,
     /// The compose files as they were, where they are known (a rollback): one that can say so again byte for byte

@@ -158,12 +158,16 @@ pub struct InstanceFacts {
     pub volumes: u32,
     /// Whether it is a Spot instance (`InstanceLifecycle`).
     pub spot: bool,
+    /// What its Spot request is: `one-time` or `persistent`. None: no Spot instance, not asked, or could not be read.
+    pub spot_request: Option<String>,
     /// Whether hibernation is configured.
     pub hibernation: bool,
-    /// Whether the stop protection is on (`DisableApiStop`). None: could not be read.
+    /// Whether the stop protection is on (`DisableApiStop`). None: not asked, or could not be read.
     pub stop_protection: Option<bool>,
     /// The Auto Scaling group it belongs to (tag `aws:autoscaling:groupName`, which AWS sets).
     pub auto_scaling_group: Option<String>,
+    /// How it is in that group. None: in none, not asked, or could not be read.
+    pub auto_scaling: Option<AutoScalingFacts>,
     /// Managed by a service provider (`Operator.Managed`).
     pub operator_managed: bool,
     /// `default`, `dedicated` or `host`.
@@ -180,12 +184,21 @@ pub struct InstanceFacts {
     pub launched_at: Option<Timestamp>,
 }
 
+/// An instance in its Auto Scaling group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AutoScalingFacts {
+    /// `LifecycleState`: `InService`, `Standby`, …
+    pub lifecycle: String,
+    /// The group's `SuspendedProcesses`: `HealthCheck`, `ReplaceUnhealthy`, `Terminate`, …
+    pub suspended: Vec<String>,
+}
+
 /// A placement group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlacementGroup {
     /// Its name.
     pub name: String,
-    /// `cluster`, `partition` or `spread`. None: could not be read.
+    /// `cluster`, `partition` or `spread`. None: not asked, or could not be read.
     pub strategy: Option<String>,
 }
 
@@ -228,6 +241,10 @@ pub struct TypeFacts {
     pub memory_mib: u64,
     /// Whether it has a GPU (`GpuInfo`).
     pub gpu: bool,
+    /// Who made it (`GpuInfo.Gpus[].Manufacturer`): `NVIDIA`, `AMD`, …; where it is known.
+    pub gpu_maker: Option<String>,
+    /// `DedicatedHostsSupported`.
+    pub dedicated_hosts: bool,
 }
 
 /// What EFS says of the file system.

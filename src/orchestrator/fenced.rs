@@ -27,6 +27,10 @@ impl Ec2 for FencedEc2 {
         self.ec2.instance(id).await
     }
 
+    async fn complete(&self, seen: InstanceFacts) -> Result<InstanceFacts, CloudError> {
+        self.ec2.complete(seen).await
+    }
+
     async fn types(&self, names: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError> {
         self.ec2.types(names).await
     }
@@ -52,6 +56,11 @@ impl Ec2 for FencedEc2 {
     async fn set_type(&self, id: &InstanceId, to: &InstanceType) -> Result<(), CloudError> {
         self.allowed("ec2:ModifyInstanceAttribute").await?;
         self.ec2.set_type(id, to).await
+    }
+
+    async fn set_ebs_optimized(&self, id: &InstanceId, to: bool) -> Result<(), CloudError> {
+        self.allowed("ec2:ModifyInstanceAttribute").await?;
+        self.ec2.set_ebs_optimized(id, to).await
     }
 
     async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {

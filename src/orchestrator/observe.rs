@@ -6,6 +6,7 @@ use super::probes::ask_once;
 use super::world::World;
 use crate::cloud::{CloudError, Effect};
 use crate::host::{HostError, LookRequest, Tag};
+use crate::instance::ebs_optimized_at;
 use crate::model::{
     Deployment, HostView, ImageRef, InstanceFacts, InstanceId, InstanceType, Observed, Permit,
     RunState, ServiceName,
@@ -16,6 +17,8 @@ use crate::model::{
 pub struct Ask {
     /// The types that are wanted.
     pub types: BTreeSet<InstanceType>,
+    /// `EbsOptimized` that goes with the type, where it is known.
+    pub ebs_optimized: Option<bool>,
     /// Whether the effects of a change of the type are permitted, also where no other type is wanted.
     pub permits: bool,
     /// References that are wanted: what they mean on the host.
@@ -75,10 +78,17 @@ pub async fn observe(
         .await?
         .into_iter()
         .collect();
-    let permits = match names.get(1) {
-        Some(to) => permits(world, &instance, to).await?,
-        None if ask.permits => permits(world, &instance, &instance.instance_type).await?,
-        None => BTreeMap::new(),
+    let to = names.get(1);
+    let to = to.or(ask.permits.then_some(&instance.instance_type));
+    let (instance, permits) = match to {
+        Some(to) => {
+            let flag = types
+                .get(to)
+                .map(|target| ebs_optimized_at(&instance, target, ask.ebs_optimized));
+            let permits = permits(world, &instance, to, flag).await?;
+            (world.ec2.complete(instance).await?, permits)
+        }
+        None => (instance, BTreeMap::new()),
     };
     let file_system = match &deployment.file_system_id {
         None => None,
@@ -110,18 +120,23 @@ async fn permits(
     world: &World,
     instance: &InstanceFacts,
     to: &InstanceType,
+    ebs_optimized: Option<bool>,
 ) -> Result<BTreeMap<&'static str, Permit>, CloudError> {
-    let effects = match instance.state {
+    let mut effects = match instance.state {
         RunState::Running => vec![Effect::Stop, Effect::SetType(to.clone()), Effect::Start],
         RunState::Stopped => vec![Effect::SetType(to.clone())],
-        _ => Vec::new(),
+        _ => return Ok(BTreeMap::new()),
     };
+    let flag = ebs_optimized.filter(|flag| *flag != instance.ebs_optimized);
+    effects.extend(flag.map(Effect::SetEbsOptimized));
     let mut permits = BTreeMap::new();
     for effect in effects {
-        permits.insert(
-            effect.call(),
-            world.ec2.permits(&instance.id, &effect).await?,
-        );
+        let permit = world.ec2.permits(&instance.id, &effect).await?;
+        // Two effects of one call: a policy can tell attributes apart.
+        let known = permits.entry(effect.call()).or_insert(Permit::Yes);
+        if *known == Permit::Yes {
+            *known = permit;
+        }
     }
     Ok(permits)
 }

@@ -52,6 +52,10 @@ impl Performer<'_> {
                 let progress = |m: &str| self.progress("set_instance_type", m);
                 self.made(self.service(&progress).typed(on, from, to).await)
             }
+            Action::SetEbsOptimized { to, .. } => {
+                let progress = |m: &str| self.progress("set_ebs_optimized", m);
+                self.made(self.service(&progress).ebs_optimized(on, *to).await)
+            }
             Action::StartInstance {} => {
                 let progress = |m: &str| self.progress("start_instance", m);
                 self.made(self.service(&progress).running(on).await)

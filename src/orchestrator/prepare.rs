@@ -99,6 +99,7 @@ pub(super) fn update_desired(request: &UpdateRequest) -> Desired {
         .collect();
     Desired {
         instance_type: request.instance_type.clone(),
+        ebs_optimized: None,
         images,
         files: Vec::new(),
         purpose: Purpose::Update,
@@ -177,6 +178,7 @@ pub(super) fn rollback_desired(
             .services
             .is_none()
             .then(|| snapshot.instance_type.clone()),
+        ebs_optimized: snapshot.ebs_optimized,
         images,
         files: snapshot.compose.sums(),
         purpose: Purpose::Rollback {
@@ -345,6 +347,7 @@ pub(super) async fn look_for(
             .iter()
             .filter_map(|d| d.instance_type.clone())
             .collect(),
+        ebs_optimized: wishes.iter().find_map(|d| d.ebs_optimized),
         permits,
         images: images().map(|i| i.reference.clone()).chain(ids).collect(),
         services: {

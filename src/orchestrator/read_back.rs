@@ -38,6 +38,14 @@ impl Performer<'_> {
             &verified.instance_type,
             expect.instance_type.as_str(),
         );
+        if let Some(expected) = expect.ebs_optimized {
+            let word = |on: bool| if on { "on" } else { "off" };
+            differs(
+                "its EBS optimization",
+                word(instance.ebs_optimized),
+                word(expected),
+            );
+        }
         differs("the instance", &verified.state, expect.state.as_str());
         let (Some(facts), Some(project)) = (facts, project) else {
             return Ok((verified, wrong, vec![]));

@@ -370,6 +370,10 @@ fn differences(seen: &Seen, state: &StackState, name: &str) -> Vec<String> {
         let (found, other) = (&seen.instance_type, &state.instance_type);
         out.push(format!("the type is {found}; {name}: {other}"));
     }
+    let flags = seen.ebs_optimized.zip(state.ebs_optimized);
+    if let Some((found, other)) = flags.filter(|(is, was)| is != was) {
+        out.push(format!("EbsOptimized is {found}; {name}: {other}"));
+    }
     if seen.state != state.state {
         let (found, other) = (seen.state.as_str(), state.state.as_str());
         out.push(format!("the instance is {found}; {name}: {other}"));

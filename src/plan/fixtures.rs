@@ -172,9 +172,11 @@ pub fn instance() -> InstanceFacts {
         network_cards: 1,
         volumes: 1,
         spot: false,
+        spot_request: None,
         hibernation: false,
         stop_protection: Some(false),
         auto_scaling_group: None,
+        auto_scaling: None,
         operator_managed: false,
         tenancy: "default".into(),
         placement_group: None,
@@ -337,6 +339,7 @@ pub fn desired_update(to: Option<&str>, images: &[(&str, &str)]) -> Desired {
     Desired {
         progress_ms: crate::model::PROGRESS_MS,
         instance_type: to.map(instance_type),
+        ebs_optimized: None,
         images: images
             .iter()
             .map(|(name, reference)| {

@@ -91,6 +91,9 @@ impl Action {
             ),
             Action::StopInstance {} => "stop the instance, by ACPI shutdown".into(),
             Action::SetInstanceType { from, to } => format!("{from} -> {to}"),
+            Action::SetEbsOptimized { from, to } => {
+                format!("EBS optimization {} -> {}", on(*from), on(*to))
+            }
             Action::StartInstance {} => "start the instance".into(),
             Action::AwaitHost {
                 mount_point: Some(point),
@@ -128,6 +131,10 @@ impl Action {
             ),
         }
     }
+}
+
+fn on(flag: bool) -> &'static str {
+    if flag { "on" } else { "off" }
 }
 
 fn list(before: &str, items: impl Iterator<Item = String>, after: &str) -> String {

@@ -54,6 +54,9 @@ pub struct Plan {
 pub struct StackState {
     /// The type of the instance.
     pub instance_type: InstanceType,
+    /// `EbsOptimized` of the instance, where the plan changes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ebs_optimized: Option<bool>,
     /// Whether the instance runs.
     pub state: RunState,
     /// The image of each service. In `after` the id may not be known before the pull.
@@ -154,6 +157,14 @@ pub enum Action {
         from: InstanceType,
         /// The type wanted.
         to: InstanceType,
+    },
+    /// Its `EbsOptimized` changed: with it a type that does not support it does not start. Off before the type changes, on
+    /// after it, so that type and attribute fit at every moment.
+    SetEbsOptimized {
+        /// What was observed.
+        from: bool,
+        /// What is wanted.
+        to: bool,
     },
     /// The instance started.
     StartInstance {},
@@ -321,6 +332,7 @@ impl Action {
             Action::Quiesce { .. } => "quiesce",
             Action::StopInstance {} => "stop_instance",
             Action::SetInstanceType { .. } => "set_instance_type",
+            Action::SetEbsOptimized { .. } => "set_ebs_optimized",
             Action::StartInstance {} => "start_instance",
             Action::AwaitHost { .. } => "await_host",
             Action::ApplyImages(_) => "apply_images",
@@ -336,6 +348,7 @@ impl Action {
             Action::Quiesce { .. }
             | Action::StopInstance {}
             | Action::SetInstanceType { .. }
+            | Action::SetEbsOptimized { .. }
             | Action::StartInstance {}
             | Action::ApplyImages(_) => true,
             Action::CheckMounts(_)
@@ -364,6 +377,7 @@ impl Action {
             Action::WriteSnapshot { .. }
             | Action::StopInstance {}
             | Action::SetInstanceType { .. }
+            | Action::SetEbsOptimized { .. }
             | Action::StartInstance {} => false,
         }
     }

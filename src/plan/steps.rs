@@ -106,6 +106,7 @@ impl Maker<'_> {
                 vec![Action::StartInstance {}, self.await_host()],
             ));
         }
+        steps.extend(self.ebs_optimized(false));
         if let Some(to) = new_type {
             let from = self.before.instance_type.clone();
             let back = Action::SetInstanceType {
@@ -114,6 +115,7 @@ impl Maker<'_> {
             };
             steps.push(self.step(Action::SetInstanceType { from, to }, vec![back]));
         }
+        steps.extend(self.ebs_optimized(true));
         if stops {
             let quiesce = restarts.then(|| self.quiesce(true));
             let undo = quiesce
@@ -131,6 +133,14 @@ impl Maker<'_> {
             steps.push(self.step(Action::CommitHost {}, vec![]));
         }
         steps
+    }
+
+    /// `EbsOptimized` made so, where that is to change.
+    fn ebs_optimized(&self, to: bool) -> Option<Step> {
+        let from = self.before.ebs_optimized?;
+        let back = Action::SetEbsOptimized { from: to, to: from };
+        (self.after.ebs_optimized == Some(to))
+            .then(|| self.step(Action::SetEbsOptimized { from, to }, vec![back]))
     }
 
     /// The way back that the host goes by itself. What was green before is what it judges by.

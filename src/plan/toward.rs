@@ -7,6 +7,7 @@ use super::rules;
 use super::stack::{FileEdit, Stack, running_images};
 use super::step::{Action, Boot, PLAN_SCHEMA, Plan, PlannedImage, StackState};
 use super::steps::Maker;
+use crate::instance::ebs_optimized_at;
 use crate::model::{
     Colour, ContainerFacts, Deployment, Desired, DesiredImage, InstanceType, Observed, RunState,
     ServiceName, Sha256Id, SnapshotId, files_sha256,
@@ -163,14 +164,20 @@ fn build(
 ) -> Plan {
     let instance = &input.observed.instance;
     let running: &[&ContainerFacts] = stack.map(|s| s.running.as_slice()).unwrap_or_default();
+    let target = new_type.as_ref().and_then(|t| input.observed.types.get(t));
+    let ebs_optimized = target
+        .map(|target| ebs_optimized_at(instance, target, input.desired.ebs_optimized))
+        .filter(|to| *to != instance.ebs_optimized);
     let before = StackState {
         instance_type: instance.instance_type.clone(),
+        ebs_optimized: ebs_optimized.map(|_| instance.ebs_optimized),
         state: instance.state,
         images: running_images(running),
         compose_sha256: stack.and_then(|s| s.project.compose_sha256()),
         running: running.iter().map(|c| c.service.clone()).collect(),
     };
     let mut after = before.clone();
+    after.ebs_optimized = ebs_optimized;
     if let Some(to) = &new_type {
         after.instance_type = to.clone();
     }
@@ -195,7 +202,7 @@ fn build(
         .map(|(s, _)| (*s).clone())
         .collect();
     let warnings = warnings(input, stack, new_type.as_ref(), images);
-    let changes = changes(&before, new_type.as_ref(), images, edit);
+    let changes = changes(&before, &after, new_type.as_ref(), images, edit);
     let maker = Maker {
         input,
         stack,
@@ -237,6 +244,7 @@ fn build(
 
 fn changes(
     before: &StackState,
+    after: &StackState,
     new_type: Option<&InstanceType>,
     images: &BTreeMap<ServiceName, DesiredImage>,
     edit: &FileEdit,
@@ -245,6 +253,9 @@ fn changes(
         .iter()
         .map(|to| format!("instance_type: {} -> {to}", before.instance_type))
         .collect();
+    if let (Some(from), Some(to)) = (before.ebs_optimized, after.ebs_optimized) {
+        out.push(format!("ebs_optimized: {from} -> {to}"));
+    }
     for (service, want) in images {
         let from = edit
             .edits

@@ -7,6 +7,7 @@ use super::*;
 struct Model {
     runs: bool,
     instance_type: InstanceType,
+    ebs_optimized: bool,
     sha256: String,
     up: BTreeMap<String, Option<Sha256Id>>,
     policies: BTreeMap<String, String>,
@@ -26,6 +27,7 @@ impl Model {
         Self {
             runs: plan.before.state == RunState::Running,
             instance_type: plan.before.instance_type.clone(),
+            ebs_optimized: scene.observed.instance.ebs_optimized,
             sha256: plan.before.compose_sha256.clone().unwrap_or_default(),
             up: ours()
                 .filter(|c| c.running())
@@ -60,7 +62,16 @@ impl Model {
                 );
                 self.instance_type = to.clone();
             }
+            Action::SetEbsOptimized { to, .. } => {
+                assert!(!self.runs, "it changes only while stopped");
+                self.ebs_optimized = *to;
+            }
             Action::StartInstance {} if !self.runs => {
+                let kind = type_facts(self.instance_type.as_str());
+                assert!(
+                    !self.ebs_optimized || kind.ebs_optimized != "unsupported",
+                    "it would not start"
+                );
                 self.runs = true;
                 let by_itself = self.policies.iter().filter(|(_, p)| p.as_str() == "always");
                 self.up
@@ -135,6 +146,8 @@ fn the_whole_plan_makes_what_is_wanted_and_nothing_else() {
         }
         let name = shape.name;
         assert_eq!(model.instance_type, plan.after.instance_type, "{name}");
+        let flag = plan.after.ebs_optimized.unwrap_or(before.ebs_optimized);
+        assert_eq!(model.ebs_optimized, flag, "{name}");
         assert_eq!(
             model.runs, before.runs,
             "{name}: found stopped, left stopped"
@@ -196,6 +209,9 @@ fn an_undo_names_only_what_was_observed() {
             match &undo {
                 Action::SetInstanceType { to, .. } => {
                     assert_eq!(*to, plan.before.instance_type, "{name}")
+                }
+                Action::SetEbsOptimized { to, .. } => {
+                    assert_eq!(Some(*to), plan.before.ebs_optimized, "{name}")
                 }
                 Action::Quiesce {
                     containers,

@@ -432,5 +432,55 @@ pub(super) fn shapes() -> Vec<Shape> {
             warnings: &[],
             downtime: 110,
         },
+        Shape {
+            name: "a type without EBS optimization: off before the type, on again behind it",
+            scene: || {
+                scene(Some("t2.medium"), &[])
+                    .stopped()
+                    .of_type("t3.medium", true)
+            },
+            steps: &[
+                " check_mounts(cloud)",
+                " write_snapshot",
+                " set_ebs_optimized(true false) <- set_ebs_optimized(false true)",
+                " set_instance_type(t3.medium t2.medium) <- set_instance_type(t2.medium t3.medium)",
+                " verify_health()",
+            ],
+            changes: &[
+                "instance_type: t3.medium -> t2.medium",
+                "ebs_optimized: true -> false",
+            ],
+            warnings: &[],
+            downtime: 0,
+        },
+        Shape {
+            name: "back from a type without EBS optimization",
+            scene: || {
+                let mut s = scene(Some("t3.medium"), &[]).of_type("t2.medium", false);
+                s.desired.ebs_optimized = Some(true);
+                s
+            },
+            steps: &[
+                " check_mounts(host, stops)",
+                " write_snapshot",
+                " hold_images",
+                " arm_restore(apply_images<(; {all}); green {all}) <- commit_host",
+                "!quiesce({stop}) <- apply_images<(; {all})",
+                "!stop_instance <- start_instance, await_host",
+                "!set_instance_type(t2.medium t3.medium) <- set_instance_type(t3.medium t2.medium)",
+                "!set_ebs_optimized(false true) <- set_ebs_optimized(true false)",
+                "!start_instance <- quiesce?({stop}), stop_instance",
+                "!await_host",
+                "!apply_images(; {all}) <- apply_images<(; -)",
+                "!verify_health({must})",
+                " commit_host",
+            ],
+            changes: &[
+                "instance_type: t2.medium -> t3.medium",
+                "ebs_optimized: false -> true",
+            ],
+            warnings: &[],
+            downtime: 110,
+        },
     ]
 }

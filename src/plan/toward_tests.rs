@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::host::{QuiesceContainer, TagImage};
-use crate::model::{HostFacts, HostView, ImageFacts, ProjectFacts, Purpose, Secret};
+use crate::instance::types::type_facts;
+use crate::model::{HostFacts, HostView, ImageFacts, ProjectFacts, Purpose, Secret, TypeFacts};
 use crate::plan::Step;
 use crate::plan::fixtures::{self, *};
 
@@ -115,6 +116,25 @@ impl Scene {
         mount.seen_inside.retain(|s| s.container != name);
     }
 
+    /// An instance of this type; and every type that there is.
+    fn of_type(mut self, kind: &str, ebs_optimized: bool) -> Self {
+        self.observed.instance.instance_type = instance_type(kind);
+        self.observed.instance.ebs_optimized = ebs_optimized;
+        for name in self
+            .desired
+            .instance_type
+            .iter()
+            .map(|t| t.as_str())
+            .chain([kind])
+        {
+            self.observed
+                .types
+                .insert(instance_type(name), type_facts(name));
+            self.observed.offered.insert(instance_type(name));
+        }
+        self
+    }
+
     fn stopped(mut self) -> Self {
         let seen = observed_stopped();
         self.observed = seen;
@@ -154,6 +174,7 @@ fn short(action: &Action) -> String {
             format!("{name}{}({all})", if *best_effort { "?" } else { "" })
         }
         Action::SetInstanceType { from, to } => format!("{name}({from} {to})"),
+        Action::SetEbsOptimized { from, to } => format!("{name}({from} {to})"),
         Action::ApplyImages(a) => {
             let edits = a.edits.iter().map(|(s, e)| format!("{s}={}", e.to));
             let run = if a.start {
@@ -780,4 +801,57 @@ fn the_serialised_plan_keeps_its_form() {
     warnings:
     - data that a new version writes is not taken back by a rollback
     ");
+}
+
+#[test]
+fn ebs_optimization_goes_with_the_type_and_comes_back_with_it() {
+    // (from, on, to, as it was in the snapshot, what is set)
+    type Row = (&'static str, bool, &'static str, Option<bool>, Option<bool>);
+    let table: &[Row] = &[
+        ("t3.medium", true, "t3.large", None, None),
+        ("t3.medium", false, "t2.medium", None, None),
+        ("t3.medium", true, "t2.medium", None, Some(false)),
+        ("m3.xlarge", true, "m3.medium", None, Some(false)),
+        ("m3.xlarge", true, "c3.xlarge", None, None),
+        // It costs by the hour: not unasked.
+        ("t2.medium", false, "m3.xlarge", None, None),
+        ("t2.medium", false, "m3.xlarge", Some(true), Some(true)),
+        ("t2.medium", false, "t3.medium", Some(true), Some(true)),
+        // As it was, but never where it does not start.
+        ("t3.medium", true, "t2.medium", Some(true), Some(false)),
+        ("t3.medium", true, "t3.large", Some(false), Some(false)),
+    ];
+    for (from, on, to, was, set) in table {
+        let mut s = scene(Some(to), &[]).of_type(from, *on);
+        s.desired.ebs_optimized = *was;
+        let plan = s.plan();
+        let place = format!("{from} {on} to {to}, {was:?}");
+        assert_eq!(plan.after.ebs_optimized, *set, "{place}");
+        assert_eq!(plan.before.ebs_optimized, set.map(|_| *on), "{place}");
+        let said = plan
+            .changes
+            .iter()
+            .any(|c| c == &format!("ebs_optimized: {on} -> {}", !on));
+        assert_eq!(said, set.is_some(), "{place}");
+        // Type and attribute fit at every moment, also on the way back.
+        let mut at = (type_facts(from), *on);
+        let fits = |at: &(TypeFacts, bool)| !at.1 || at.0.ebs_optimized != "unsupported";
+        let undo = plan.steps.iter().rev().flat_map(|s| &s.undo);
+        for step in plan.steps.iter().chain(undo) {
+            match &step.action {
+                Action::SetInstanceType { to, .. } => at.0 = type_facts(to.as_str()),
+                Action::SetEbsOptimized { from, to } => {
+                    assert_eq!(at.1, *from, "{place}");
+                    at.1 = *to;
+                }
+                _ => continue,
+            }
+            assert!(fits(&at), "{place}");
+        }
+        assert_eq!((at.0.name.as_str(), at.1), (*from, *on), "{place}");
+    }
+    // A rollback that leaves the type leaves this too: it would need a stop.
+    let mut s = scene(Some("t3.medium"), &[]);
+    s.desired.ebs_optimized = Some(true);
+    assert!(s.unchanged());
 }

@@ -34,6 +34,7 @@ fn image(tag: &str, id: Option<char>) -> PlannedImage {
 fn stack(instance_type: &str, tag: &str, id: Option<char>) -> StackState {
     StackState {
         instance_type: InstanceType::new(instance_type).unwrap(),
+        ebs_optimized: None,
         state: RunState::Running,
         images: BTreeMap::from([(service("n8n"), image(tag, id))]),
         compose_sha256: None,

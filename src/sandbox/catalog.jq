@@ -18,8 +18,9 @@
     .EbsInfo.MaximumEbsAttachments,
     .EbsInfo.AttachmentLimitType,
     (.GpuInfo.TotalGpuMemoryInMiB // 0),
+    (.GpuInfo.Gpus[0].Manufacturer // ""),
     (.Hypervisor // ""),
-    .CurrentGeneration, .BareMetal, .HibernationSupported, .InstanceStorageSupported, .BurstablePerformanceSupported,
+    .CurrentGeneration, .BareMetal, .HibernationSupported, .DedicatedHostsSupported, .InstanceStorageSupported, .BurstablePerformanceSupported,
     (.PlacementGroupInfo.SupportedStrategies | join(" ")),
     .NetworkInfo.NetworkPerformance,
     (._Zones_us_east_1 | map(.[-1:]) | join(""))

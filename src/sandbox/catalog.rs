@@ -46,6 +46,8 @@ pub struct Row {
     pub attachment_limit: &'static str,
     /// `GpuInfo.TotalGpuMemoryInMiB`; 0 where there is no GPU.
     pub gpu_memory_mib: u64,
+    /// `GpuInfo.Gpus[].Manufacturer`; empty where there is no GPU.
+    pub gpu_maker: &'static str,
     /// `Hypervisor`; empty for bare metal.
     pub hypervisor: &'static str,
     /// `CurrentGeneration`.
@@ -54,6 +56,8 @@ pub struct Row {
     pub bare_metal: bool,
     /// `HibernationSupported`.
     pub hibernation: bool,
+    /// `DedicatedHostsSupported`.
+    pub dedicated_hosts: bool,
     /// `InstanceStorageSupported`.
     pub instance_storage: bool,
     /// `BurstablePerformanceSupported`.
@@ -103,7 +107,9 @@ impl Row {
             usage_classes: words(self.usage_classes),
             vcpus: self.vcpus,
             memory_mib: self.memory_mib,
-            gpu: self.gpu_memory_mib > 0,
+            gpu: !self.gpu_maker.is_empty(),
+            gpu_maker: (!self.gpu_maker.is_empty()).then(|| self.gpu_maker.to_owned()),
+            dedicated_hosts: self.dedicated_hosts,
         }
     }
 }

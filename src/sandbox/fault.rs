@@ -119,7 +119,7 @@ impl Fault {
         };
         let Some((kind, rest)) = text.split_once(':') else {
             return Err(bad(
-                "one of ec2:, ssm:, efs:, sts:, mount:, pull:, health:",
+                "one of ec2:, ssm:, efs:, sts:, autoscaling:, mount:, pull:, health:",
                 text,
             ));
         };
@@ -136,7 +136,7 @@ impl Fault {
             return Err(bad("CALL=CODE", rest));
         };
         match kind {
-            "ec2" | "ssm" | "efs" | "elasticfilesystem" | "sts" => {
+            "ec2" | "ssm" | "efs" | "elasticfilesystem" | "sts" | "autoscaling" => {
                 let (action, only) = match target.split_once('@') {
                     Some((action, only)) => (action, Some(only)),
                     None => (target, None),
@@ -194,7 +194,7 @@ impl Fault {
                 Ok(fault(format!("health:{target}"), None, code))
             }
             other => Err(bad(
-                "one of ec2:, ssm:, efs:, sts:, mount:, pull:, health:",
+                "one of ec2:, ssm:, efs:, sts:, autoscaling:, mount:, pull:, health:",
                 other,
             )),
         }

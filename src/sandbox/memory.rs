@@ -79,11 +79,22 @@ impl Ec2 for MemoryCloud {
         let call = "ec2:DescribeInstances";
         absent(self.with(call, |world, _| {
             world.gate_ids(call, &[id.as_str()], false)?;
-            // The real look reads the stop protection with a call of its own.
-            world.gate_ids("ec2:DescribeInstanceAttribute", &[id.as_str()], false)?;
             let (account, region) = (world.account.clone(), world.region.clone());
             Ok(world.instance(id.as_str())?.facts(&account, &region))
         }))
+    }
+
+    async fn complete(&self, seen: InstanceFacts) -> Result<InstanceFacts, CloudError> {
+        let call = "ec2:DescribeInstanceAttribute";
+        let asked = self.with(call, |world, _| {
+            world.gate_ids(call, &[seen.id.as_str()], false)?;
+            Ok(world.instance(seen.id.as_str())?.complete(seen.clone()))
+        });
+        match asked {
+            Err(e) if e.stops_everything() => Err(e),
+            // What may not be read stays unknown.
+            asked => Ok(asked.unwrap_or(seen)),
+        }
     }
 
     async fn types(&self, names: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError> {
@@ -137,6 +148,12 @@ impl Ec2 for MemoryCloud {
         })
     }
 
+    async fn set_ebs_optimized(&self, id: &InstanceId, to: bool) -> Result<(), CloudError> {
+        self.with("ec2:ModifyInstanceAttribute", |world, _| {
+            world.modify_instance(id.as_str(), &Attribute::EbsOptimized(to), false)
+        })
+    }
+
     async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {
         let answer = self.with(effect.call(), |world, now| {
             let ids = [id.as_str()];
@@ -146,6 +163,9 @@ impl Ec2 for MemoryCloud {
                 Effect::SetType(to) => {
                     let attribute = Attribute::InstanceType(to.to_string());
                     world.modify_instance(id.as_str(), &attribute, true)
+                }
+                Effect::SetEbsOptimized(to) => {
+                    world.modify_instance(id.as_str(), &Attribute::EbsOptimized(*to), true)
                 }
             }
         });

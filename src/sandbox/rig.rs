@@ -83,6 +83,10 @@ impl Memory {
         let instance = &world.instances[SEED_INSTANCE];
         let mut out = BTreeMap::from([
             ("type".to_owned(), instance.instance_type.to_string()),
+            (
+                "ebs_optimized".to_owned(),
+                instance.ebs_optimized.to_string(),
+            ),
             ("state".to_owned(), instance.state.as_str().to_owned()),
         ]);
         let host = &world.hosts[SEED_INSTANCE];

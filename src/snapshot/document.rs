@@ -32,6 +32,9 @@ pub struct Snapshot {
     pub instance_id: InstanceId,
     /// Its type.
     pub instance_type: InstanceType,
+    /// Its `EbsOptimized`; None in a snapshot of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ebs_optimized: Option<bool>,
     /// Its state.
     pub state: RunState,
     /// Its availability zone.
@@ -145,6 +148,7 @@ impl Snapshot {
             healthy,
             instance_id: instance.id.clone(),
             instance_type: instance.instance_type.clone(),
+            ebs_optimized: Some(instance.ebs_optimized),
             state: instance.state,
             zone: instance.zone.clone(),
             account: instance.account.clone(),

@@ -104,6 +104,10 @@ impl Ec2 for Network {
         self.reach()?;
         self.ec2.instance(id).await
     }
+    async fn complete(&self, seen: InstanceFacts) -> Result<InstanceFacts, CloudError> {
+        self.reach()?;
+        self.ec2.complete(seen).await
+    }
     async fn types(&self, names: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError> {
         self.reach()?;
         self.ec2.types(names).await
@@ -127,6 +131,10 @@ impl Ec2 for Network {
     async fn set_type(&self, id: &InstanceId, to: &InstanceType) -> Result<(), CloudError> {
         self.reach()?;
         self.ec2.set_type(id, to).await
+    }
+    async fn set_ebs_optimized(&self, id: &InstanceId, to: bool) -> Result<(), CloudError> {
+        self.reach()?;
+        self.ec2.set_ebs_optimized(id, to).await
     }
     async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {
         self.reach()?;

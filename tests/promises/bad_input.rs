@@ -309,7 +309,7 @@ fn rows() -> Vec<(Vec<String>, String)> {
     );
 
     // The sandbox.
-    let kinds = "one of ec2:, ssm:, efs:, sts:, mount:, pull:, health:";
+    let kinds = "one of ec2:, ssm:, efs:, sts:, autoscaling:, mount:, pull:, health:";
     for (typed, expected, found) in [
         ("nonsense", kinds, "nonsense"),
         ("s3:GetObject=NoSuchKey", kinds, "s3"),

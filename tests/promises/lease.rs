@@ -191,6 +191,9 @@ impl Ec2 for Broken {
     async fn instance(&self, id: &InstanceId) -> Result<Option<InstanceFacts>, CloudError> {
         self.ec2.instance(id).await
     }
+    async fn complete(&self, seen: InstanceFacts) -> Result<InstanceFacts, CloudError> {
+        self.ec2.complete(seen).await
+    }
     async fn types(&self, names: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError> {
         self.ec2.types(names).await
     }
@@ -217,6 +220,10 @@ impl Ec2 for Broken {
     async fn set_type(&self, id: &InstanceId, to: &InstanceType) -> Result<(), CloudError> {
         self.did("set_type");
         self.ec2.set_type(id, to).await
+    }
+    async fn set_ebs_optimized(&self, id: &InstanceId, to: bool) -> Result<(), CloudError> {
+        self.did("set_ebs_optimized");
+        self.ec2.set_ebs_optimized(id, to).await
     }
     async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {
         self.ec2.permits(id, effect).await

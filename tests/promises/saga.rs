@@ -96,6 +96,9 @@ impl Ec2 for Faulty {
     async fn instance(&self, id: &InstanceId) -> Result<Option<InstanceFacts>, CloudError> {
         self.ec2.instance(id).await
     }
+    async fn complete(&self, seen: InstanceFacts) -> Result<InstanceFacts, CloudError> {
+        self.ec2.complete(seen).await
+    }
     async fn types(&self, names: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError> {
         self.ec2.types(names).await
     }
@@ -114,6 +117,9 @@ impl Ec2 for Faulty {
     }
     async fn set_type(&self, id: &InstanceId, to: &InstanceType) -> Result<(), CloudError> {
         self.cloud(self.ec2.set_type(id, to)).await
+    }
+    async fn set_ebs_optimized(&self, id: &InstanceId, to: bool) -> Result<(), CloudError> {
+        self.cloud(self.ec2.set_ebs_optimized(id, to)).await
     }
     async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {
         self.ec2.permits(id, effect).await
@@ -210,17 +216,20 @@ pub struct Shape {
     pub name: &'static str,
     instance_type: Option<&'static str>,
     images: &'static [(&'static str, &'static str)],
+    /// The instance is EBS-optimized.
+    ebs_optimized: bool,
     /// The instance is stopped first.
     stopped: bool,
     /// An update is made first, and this is its way back.
     rollback: bool,
 }
 
-pub const SHAPES: [Shape; 6] = [
+pub const SHAPES: [Shape; 8] = [
     Shape {
         name: "type",
         instance_type: Some("t3.large"),
         images: &[],
+        ebs_optimized: false,
         stopped: false,
         rollback: false,
     },
@@ -228,6 +237,7 @@ pub const SHAPES: [Shape; 6] = [
         name: "image",
         instance_type: None,
         images: &[("n8n", "n8nio/n8n:1.20.0")],
+        ebs_optimized: false,
         stopped: false,
         rollback: false,
     },
@@ -235,6 +245,7 @@ pub const SHAPES: [Shape; 6] = [
         name: "both",
         instance_type: Some("t3.large"),
         images: &[("n8n", "n8nio/n8n:1.20.0")],
+        ebs_optimized: false,
         stopped: false,
         rollback: false,
     },
@@ -245,6 +256,7 @@ pub const SHAPES: [Shape; 6] = [
             ("n8n", "n8nio/n8n:1.20.0"),
             ("qdrant", "qdrant/qdrant:v1.13.0"),
         ],
+        ebs_optimized: false,
         stopped: false,
         rollback: false,
     },
@@ -252,6 +264,7 @@ pub const SHAPES: [Shape; 6] = [
         name: "rollback",
         instance_type: Some("t3.large"),
         images: &[("n8n", "n8nio/n8n:1.20.0")],
+        ebs_optimized: false,
         stopped: false,
         rollback: true,
     },
@@ -259,8 +272,25 @@ pub const SHAPES: [Shape; 6] = [
         name: "stopped",
         instance_type: Some("t3.large"),
         images: &[],
+        ebs_optimized: false,
         stopped: true,
         rollback: false,
+    },
+    Shape {
+        name: "a type without EBS optimization",
+        instance_type: Some("t2.medium"),
+        images: &[],
+        ebs_optimized: true,
+        stopped: false,
+        rollback: false,
+    },
+    Shape {
+        name: "back from a type without EBS optimization, stopped",
+        instance_type: Some("t2.medium"),
+        images: &[],
+        ebs_optimized: true,
+        stopped: true,
+        rollback: true,
     },
 ];
 
@@ -360,6 +390,7 @@ impl Rig {
                 .map(|i| i.reference.clone())
                 .chain(ids)
                 .collect(),
+            ebs_optimized: desired.ebs_optimized,
             permits: false,
             beat: None,
         };
@@ -433,6 +464,7 @@ pub fn update(instance_type: Option<&str>, images: &[(&str, &str)]) -> Desired {
         progress_ms: PROGRESS_MS,
         files: vec![],
         instance_type: instance_type.map(|t| InstanceType::new(t).expect("a type")),
+        ebs_optimized: None,
         images: images
             .iter()
             .map(|(service, reference)| {
@@ -467,6 +499,9 @@ pub fn opened(plan: &Plan, rig: &Rig) -> Vec<Line> {
 pub async fn begin(shape: &Shape) -> (Rig, Plan, Snapshot) {
     let rig = Rig::new();
     let world = rig.world(0, When::Before);
+    for instance in rig.memory.world().instances.values_mut() {
+        instance.ebs_optimized = shape.ebs_optimized;
+    }
     if shape.stopped {
         rig.memory.stop();
     }
@@ -483,6 +518,7 @@ pub async fn begin(shape: &Shape) -> (Rig, Plan, Snapshot) {
         progress_ms: PROGRESS_MS,
         files: snapshot.compose.sums(),
         instance_type: Some(snapshot.instance_type.clone()),
+        ebs_optimized: snapshot.ebs_optimized,
         images: snapshot
             .services
             .iter()

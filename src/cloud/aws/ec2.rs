@@ -8,6 +8,7 @@ use aws_sdk_ec2::types::{
     LocationType,
 };
 
+use super::auto_scaling::AutoScaling;
 use super::errors::{incomplete, sort};
 use super::facts;
 use super::retry::NoCapacityIsFinal;
@@ -21,17 +22,20 @@ const TYPES_PER_CALL: usize = 100;
 #[derive(Debug, Clone)]
 pub struct AwsEc2 {
     client: Client,
+    auto_scaling: AutoScaling,
     region: String,
 }
 
 impl AwsEc2 {
     /// A client in this region; nothing is sent yet.
     pub fn new(config: &SdkConfig, region: String) -> Self {
+        let auto_scaling = AutoScaling::new(config);
         let config = aws_sdk_ec2::config::Builder::from(config)
             .retry_classifier(NoCapacityIsFinal)
             .build();
         Self {
             client: Client::from_conf(config),
+            auto_scaling,
             region,
         }
     }
@@ -107,6 +111,27 @@ impl AwsEc2 {
         }
     }
 
+    /// `one-time` or `persistent`. `None`: it may not be read, or could not be.
+    async fn spot_request(&self, id: &InstanceId) -> Result<Option<String>, CloudError> {
+        let by_instance = Filter::builder().name("instance-id").values(id.as_str());
+        let reply = self
+            .client
+            .describe_spot_instance_requests()
+            .filters(by_instance.build())
+            .send()
+            .await;
+        match reply.map_err(|e| sort("ec2:DescribeSpotInstanceRequests", e)) {
+            Ok(reply) => Ok(reply
+                .spot_instance_requests()
+                .iter()
+                .filter(|r| r.instance_id() == Some(id.as_str()))
+                .find_map(|r| r.r#type())
+                .map(|kind| kind.as_str().to_owned())),
+            Err(e) if e.stops_everything() => Err(e),
+            Err(_) => Ok(None),
+        }
+    }
+
     async fn types_at_once(&self, names: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError> {
         const CALL: &str = "ec2:DescribeInstanceTypes";
         let mut pages = self
@@ -135,20 +160,24 @@ fn is_unknown_type(e: &CloudError) -> bool {
 #[async_trait]
 impl Ec2 for AwsEc2 {
     async fn instance(&self, id: &InstanceId) -> Result<Option<InstanceFacts>, CloudError> {
-        let (instance, protection) = tokio::join!(self.describe(id), self.stop_protection(id));
-        let Some(mut instance) = instance? else {
-            return Ok(None);
-        };
-        if !matches!(
-            instance.state,
-            RunState::Terminated | RunState::ShuttingDown
-        ) {
-            instance.stop_protection = protection?;
-            if let Some(group) = &mut instance.placement_group {
-                group.strategy = self.strategy(&group.name).await?;
-            }
+        self.describe(id).await
+    }
+
+    async fn complete(&self, mut seen: InstanceFacts) -> Result<InstanceFacts, CloudError> {
+        if matches!(seen.state, RunState::Terminated | RunState::ShuttingDown) {
+            return Ok(seen);
         }
-        Ok(Some(instance))
+        seen.stop_protection = self.stop_protection(&seen.id).await?;
+        if let Some(group) = &mut seen.placement_group {
+            group.strategy = self.strategy(&group.name).await?;
+        }
+        if seen.auto_scaling_group.is_some() {
+            seen.auto_scaling = self.auto_scaling.of(&seen.id).await?;
+        }
+        if seen.spot {
+            seen.spot_request = self.spot_request(&seen.id).await?;
+        }
+        Ok(seen)
     }
 
     async fn types(&self, names: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError> {
@@ -242,6 +271,17 @@ impl Ec2 for AwsEc2 {
             .map_err(|e| sort("ec2:ModifyInstanceAttribute", e))
     }
 
+    async fn set_ebs_optimized(&self, id: &InstanceId, to: bool) -> Result<(), CloudError> {
+        self.client
+            .modify_instance_attribute()
+            .instance_id(id.as_str())
+            .ebs_optimized(AttributeBooleanValue::builder().value(to).build())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|e| sort("ec2:ModifyInstanceAttribute", e))
+    }
+
     async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {
         let (client, id, name) = (&self.client, id.as_str(), effect.call());
         let answer = match effect {
@@ -257,6 +297,12 @@ impl Ec2 for AwsEc2 {
                 let to = AttributeValue::builder().value(to.as_str()).build();
                 let call = client.modify_instance_attribute().instance_id(id);
                 let call = call.instance_type(to).dry_run(true);
+                call.send().await.map(drop).map_err(|e| sort(name, e))
+            }
+            Effect::SetEbsOptimized(to) => {
+                let to = AttributeBooleanValue::builder().value(*to).build();
+                let call = client.modify_instance_attribute().instance_id(id);
+                let call = call.ebs_optimized(to).dry_run(true);
                 call.send().await.map(drop).map_err(|e| sort(name, e))
             }
         };

@@ -60,6 +60,7 @@ pub(super) fn instance(
                 .count(),
         ),
         spot: i.instance_lifecycle() == Some(&InstanceLifecycleType::Spot),
+        spot_request: None,
         hibernation: i
             .hibernation_options()
             .and_then(|h| h.configured())
@@ -71,6 +72,7 @@ pub(super) fn instance(
             .find(|t| t.key() == Some(AUTO_SCALING_TAG))
             .and_then(|t| t.value())
             .map(str::to_owned),
+        auto_scaling: None,
         operator_managed: i.operator().and_then(|o| o.managed()).unwrap_or(false),
         tenancy: placement
             .and_then(|p| p.tenancy())
@@ -154,6 +156,11 @@ pub(super) fn instance_type(t: &InstanceTypeInfo) -> Result<TypeFacts, String> {
         vcpus: u32::try_from(vcpus).unwrap_or(u32::MAX),
         memory_mib,
         gpu: t.gpu_info().is_some_and(|g| !g.gpus().is_empty()),
+        gpu_maker: t
+            .gpu_info()
+            .and_then(|g| g.gpus().first()?.manufacturer())
+            .map(str::to_owned),
+        dedicated_hosts: t.dedicated_hosts_supported().unwrap_or(false),
         name,
     })
 }

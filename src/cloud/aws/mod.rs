@@ -6,10 +6,12 @@
 //! | `credentials` | [`Credentials`](super::Credentials): when they expire |
 //! | `errors` | every `SdkError` to one [`CloudError`](super::CloudError) |
 //! | `ec2` | [`Ec2`], with `facts` for the conversion of replies |
+//! | `auto_scaling` | the group of an instance, for [`Ec2::complete`] |
 //! | `efs` | [`Efs`] |
 //! | `ssm` | [`Agent`] |
 //! | `parameters` | [`Parameters`] |
 
+mod auto_scaling;
 mod config;
 mod credentials;
 mod ec2;

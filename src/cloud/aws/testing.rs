@@ -17,7 +17,7 @@ use super::{Aws, in_process};
 pub(super) struct Asked {
     /// `ec2:StartInstances`, as IAM names it.
     pub call: String,
-    /// The body: a form for EC2, JSON for Systems Manager, empty for EFS.
+    /// The body: a form for EC2 and Auto Scaling, JSON for Systems Manager, empty for EFS.
     pub body: String,
     /// Path and query.
     pub uri: String,
@@ -114,8 +114,15 @@ fn read(request: &HttpRequest) -> Asked {
         "elasticfilesystem:DescribeMountTargets".to_owned()
     } else {
         // Without an action it is no call of ours: the SDK asking the instance metadata for a region.
-        let action = form_urlencoded::parse(body.as_bytes()).find(|(k, _)| k == "Action");
-        action.map_or_else(|| "metadata".to_owned(), |(_, name)| format!("ec2:{name}"))
+        let value = |key: &str| form_urlencoded::parse(body.as_bytes()).find(|(k, _)| k == key);
+        let service = match value("Version") {
+            Some((_, version)) if version == "2011-01-01" => "autoscaling",
+            _ => "ec2",
+        };
+        value("Action").map_or_else(
+            || "metadata".to_owned(),
+            |(_, name)| format!("{service}:{name}"),
+        )
     };
     Asked {
         call,
@@ -159,6 +166,17 @@ pub(super) fn ec2_reply(call: &str, inner: &str) -> Answer {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <{call}Response xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
              <requestId>req-0001</requestId>{inner}</{call}Response>"
+        ),
+    ))
+}
+
+/// A reply of Auto Scaling: the inner XML within its envelope.
+pub(super) fn auto_scaling_reply(call: &str, inner: &str) -> Answer {
+    Ok((
+        200,
+        format!(
+            "<{call}Response xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\"><{call}Result>{inner}</{call}Result>\
+             <ResponseMetadata><RequestId>req-0001</RequestId></ResponseMetadata></{call}Response>"
         ),
     ))
 }

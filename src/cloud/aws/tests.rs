@@ -1,3 +1,4 @@
+mod auto_scaling;
 mod config;
 mod ec2;
 mod ec2_calls;

@@ -12,6 +12,7 @@ mod extension;
 mod locate;
 mod project;
 mod read;
+mod resources;
 
 pub use diff::unified_diff;
 pub use edit::{set_images, set_images_to};
@@ -19,3 +20,4 @@ pub use error::ComposeError;
 pub use extension::{extension, line_of};
 pub use project::{read_project, set_project_images};
 pub use read::{ServiceDoc, read_services};
+pub use resources::Resources;

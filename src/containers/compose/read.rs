@@ -6,6 +6,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::ComposeError;
 use super::locate::{Place, parse, places};
+use super::resources::Resources;
 use crate::model::ServiceName;
 
 /// One service, as far as a change of its image depends on it. Merge keys and aliases are resolved,
@@ -38,6 +39,8 @@ pub struct ServiceDoc {
     pub platform: Option<String>,
     /// `deploy.replicas`, else `scale`.
     pub replicas: Option<u64>,
+    /// What it asks of the machine.
+    pub resources: Resources,
 }
 
 /// The services of a compose file, by name.
@@ -116,6 +119,7 @@ fn service(key: &Value, value: &Value, place: Option<&Place>) -> Result<ServiceD
             .and_then(|d| d.get("replicas"))
             .or_else(|| said.get("scale"))
             .and_then(Value::as_u64),
+        resources: Resources::of(said),
         image,
     })
 }

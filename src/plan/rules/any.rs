@@ -11,6 +11,7 @@ use crate::plan::{Check, CheckStatus};
 pub fn any_change(observed: &Observed, deployment: &Deployment) -> Vec<Check> {
     let nothing = Desired {
         instance_type: None,
+        ebs_optimized: None,
         images: BTreeMap::new(),
         files: Vec::new(),
         purpose: Purpose::Update,

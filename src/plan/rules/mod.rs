@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `instance.rs` | is it the right instance, in a state to begin with, and does the new type fit? |
 //! | `host.rs` | does the host answer, and is the compose project there as it was adopted? |
+//! | `needs.rs` | do the services that run find the GPU and the memory that they ask for? |
 //! | `images.rs` | do the services exist, and can their images be changed in the file? |
 //! | `postgres.rs` | does a database keep its major version? |
 //! | `health.rs` | can the declared health be read and asked, and how is it now? |
@@ -20,6 +21,7 @@ mod host;
 mod images;
 mod instance;
 mod mounts;
+mod needs;
 mod pending;
 mod postgres;
 
@@ -38,6 +40,7 @@ pub fn check(observed: &Observed, desired: &Desired, deployment: &Deployment) ->
 fn judged(ask: &Ask) -> Vec<Check> {
     let mut checks = instance::check(ask);
     checks.extend(host::check(ask));
+    checks.extend(needs::check(ask));
     checks.extend(images::check(ask));
     checks.extend(pending::check(ask));
     checks.extend(health::check(ask));

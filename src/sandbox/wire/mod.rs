@@ -1,8 +1,9 @@
-//! The three protocols: EC2 Query (and STS), SSM JSON 1.1, EFS REST-JSON.
+//! The three protocols: Query (EC2, STS, Auto Scaling), SSM JSON 1.1, EFS REST-JSON.
 //!
 //! [`handle`] is all of it: a request in, a response out, the world in between. The SDK's HTTP client in
 //! process ([`super::connector`]) and the loopback server ([`super::serve`]) both call it.
 
+mod auto_scaling;
 mod ec2;
 mod efs;
 mod params;
@@ -23,6 +24,7 @@ use status::Protocol;
 pub fn serves(call: &str) -> bool {
     match call.split_once(':') {
         Some(("ec2", action)) => ec2::ACTIONS.iter().any(|(name, _)| *name == action),
+        Some(("autoscaling", action)) => auto_scaling::ACTIONS.contains(&action),
         Some(("ssm", action)) => ssm::ACTIONS.iter().any(|(name, _)| *name == action),
         Some(("elasticfilesystem", action)) => efs::ACTIONS.contains(&action),
         Some(("sts", action)) => action == sts::ACTION,
@@ -38,6 +40,7 @@ pub fn handle(world: &mut World, request: &Request<Bytes>, now: Timestamp) -> Re
     let answer = match protocol {
         Protocol::Ssm => ssm::answer(world, request, now),
         Protocol::Efs => efs::answer(world, request),
+        Protocol::AutoScaling => auto_scaling::answer(world, &form(request), &id),
         Protocol::Query => query(world, request, &id, now),
     };
     let (status, body) = match answer {
@@ -56,11 +59,20 @@ pub fn refuse(
 ) -> Response<Bytes> {
     let protocol = Protocol::of(request);
     let code = match protocol {
-        Protocol::Query => query_code,
+        Protocol::Query | Protocol::AutoScaling => query_code,
         Protocol::Ssm | Protocol::Efs => json_code,
     };
     let id = uuid::Uuid::new_v4().to_string();
     protocol.refuse(&AwsError::new(code, why), &id)
+}
+
+/// What a request of the Query protocol asks.
+fn form(request: &Request<Bytes>) -> Params {
+    if request.method() == Method::GET {
+        Params::parse(request.uri().query().unwrap_or_default().as_bytes())
+    } else {
+        Params::parse(request.body())
+    }
 }
 
 /// EC2 and STS share a protocol; the action tells them apart.
@@ -70,11 +82,7 @@ fn query(
     id: &str,
     now: Timestamp,
 ) -> Result<String, AwsError> {
-    let params = if request.method() == Method::GET {
-        Params::parse(request.uri().query().unwrap_or_default().as_bytes())
-    } else {
-        Params::parse(request.body())
-    };
+    let params = form(request);
     let Some(action) = params.get("Action") else {
         return Err(AwsError::new(
             "MissingAction",

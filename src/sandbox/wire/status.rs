@@ -12,6 +12,8 @@ use super::{AwsError, reply};
 pub(super) enum Protocol {
     /// Form in, XML out: EC2 and STS.
     Query,
+    /// The same of Auto Scaling, whose errors look otherwise.
+    AutoScaling,
     /// AWS JSON 1.1.
     Ssm,
     /// REST with JSON.
@@ -24,6 +26,8 @@ impl Protocol {
             Self::Ssm
         } else if request.uri().path().starts_with("/2015-02-01/") {
             Self::Efs
+        } else if is_signed_for(request, "autoscaling") {
+            Self::AutoScaling
         } else {
             Self::Query
         }
@@ -31,7 +35,7 @@ impl Protocol {
 
     pub(super) fn media_type(self) -> &'static str {
         match self {
-            Self::Query => "text/xml;charset=UTF-8",
+            Self::Query | Self::AutoScaling => "text/xml;charset=UTF-8",
             Self::Ssm => "application/x-amz-json-1.1",
             Self::Efs => "application/json",
         }
@@ -50,6 +54,16 @@ impl Protocol {
                 });
                 x.leaf("RequestID", id);
             }),
+            Self::AutoScaling => {
+                Xml::document("ErrorResponse", super::auto_scaling::NAMESPACE, |x| {
+                    x.node("Error", |x| {
+                        x.leaf("Type", "Sender");
+                        x.leaf("Code", code);
+                        x.leaf("Message", message);
+                    });
+                    x.leaf("RequestId", id);
+                })
+            }
             Self::Ssm => json!({ "__type": code, "message": message }).to_string(),
             Self::Efs => json!({ "ErrorCode": code, "Message": message }).to_string(),
         };
@@ -69,6 +83,7 @@ impl Protocol {
             (_, "Unavailable" | "ServiceUnavailable" | "RequestLimitExceeded") => 503,
             // EC2 lists its want of capacity under server errors (EC2 API, error codes).
             (Self::Query, "InsufficientInstanceCapacity" | "InsufficientHostCapacity") => 500,
+            (Self::AutoScaling, "AccessDenied") => 403,
             (Self::Query, "DryRunOperation") => 412,
             (Self::Query, "AuthFailure" | "OptInRequired") => 401,
             (Self::Query, "UnauthorizedOperation" | "SignatureDoesNotMatch") => 403,
@@ -80,4 +95,11 @@ impl Protocol {
             _ => 400,
         }
     }
+}
+
+/// Which service a request is signed for (Signature Version 4: the credential's scope).
+fn is_signed_for<B>(request: &Request<B>, service: &str) -> bool {
+    let header = request.headers().get("authorization");
+    let text = header.and_then(|h| h.to_str().ok()).unwrap_or_default();
+    text.contains(&format!("/{service}/aws4_request"))
 }

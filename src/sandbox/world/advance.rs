@@ -63,7 +63,7 @@ impl World {
                 let reason = instance.transition_reason.clone();
                 instance.fall_back(reason);
                 // The group sees an unhealthy member and replaces it (EC2 Auto Scaling User Guide).
-                if instance.auto_scaling_group().is_some() && !instance.auto_scaling_standby {
+                if instance.is_replaced() {
                     instance.state = RunState::ShuttingDown;
                     instance.due_at = Some(at + millis(latency.stop));
                 }

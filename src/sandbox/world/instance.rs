@@ -6,7 +6,9 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::cloud::StatusChecks;
-use crate::model::{InstanceFacts, InstanceId, InstanceType, PlacementGroup, RunState, Timestamp};
+use crate::model::{
+    AutoScalingFacts, InstanceFacts, InstanceId, InstanceType, PlacementGroup, RunState, Timestamp,
+};
 
 /// How often the agent pings while it is there (Systems Manager User Guide: every five minutes).
 const PING_EVERY_S: i64 = 300;
@@ -75,8 +77,11 @@ pub struct Instance {
     pub ignores_shutdown: bool,
     /// Its instance status check fails.
     pub impaired: bool,
-    /// Its Auto Scaling group is suspended or has it in standby, so that a stop does not replace it.
+    /// Its Auto Scaling group has it in standby.
     pub auto_scaling_standby: bool,
+    /// The processes of its Auto Scaling group that are suspended.
+    #[serde(default)]
+    pub suspended_processes: Vec<String>,
     /// `Placement.Tenancy`.
     pub tenancy: String,
     /// `Placement.GroupName`, and how that group places (`Strategy`).
@@ -171,6 +176,37 @@ impl Instance {
             .map(String::as_str)
     }
 
+    /// `SpotInstanceRequestId`, of a Spot instance.
+    pub fn spot_request_id(&self) -> Option<String> {
+        let tail = &self.id.as_str()[self.id.as_str().len() - 8..];
+        let mark = if self.spot? == Spot::OneTime {
+            "o"
+        } else {
+            "p"
+        };
+        Some(format!("sir-{mark}{tail}"))
+    }
+
+    /// Whether its Auto Scaling group sees that it does not run, and replaces it (Amazon EC2 Auto Scaling User Guide,
+    /// "Suspend and resume processes"; an instance in standby is not looked at).
+    pub fn is_replaced(&self) -> bool {
+        let off = |process: &&str| self.suspended_processes.iter().any(|p| p == process);
+        self.auto_scaling_group().is_some()
+            && !self.auto_scaling_standby
+            && !["HealthCheck", "ReplaceUnhealthy", "Terminate"]
+                .iter()
+                .any(off)
+    }
+
+    /// `LifecycleState` in its Auto Scaling group.
+    pub fn lifecycle(&self) -> &'static str {
+        match (self.auto_scaling_standby, self.state) {
+            (_, RunState::Terminated | RunState::ShuttingDown) => "Terminating",
+            (true, _) => "Standby",
+            (false, _) => "InService",
+        }
+    }
+
     /// Whether the agent takes commands.
     pub fn agent_online(&self, now: Timestamp) -> bool {
         self.agent_installed
@@ -240,22 +276,50 @@ impl Instance {
             network_cards: self.interfaces.iter().map(|i| i.card).max().unwrap_or(0) + 1,
             volumes: count(self.volumes.len()),
             spot: self.spot.is_some(),
+            spot_request: None,
             hibernation: self.hibernation,
-            stop_protection: Some(self.stop_protection),
+            stop_protection: None,
             auto_scaling_group: self.auto_scaling_group().map(str::to_owned),
+            auto_scaling: None,
             operator_managed: self.operator.is_some(),
             tenancy: self.tenancy.clone(),
             placement_group: self
                 .placement_group
                 .as_ref()
-                .map(|(name, strategy)| PlacementGroup {
+                .map(|(name, _)| PlacementGroup {
                     name: name.clone(),
-                    strategy: Some(strategy.clone()),
+                    strategy: None,
                 }),
             public_ip: self.address().map(str::to_owned),
             elastic_ip: self.elastic_ip.is_some(),
             private_ip: self.interfaces.first().map(|i| i.private_ip.clone()),
             launched_at: Some(self.launched_at),
+        }
+    }
+
+    /// The same with what other calls than `DescribeInstances` say.
+    pub fn complete(&self, mut facts: InstanceFacts) -> InstanceFacts {
+        facts.stop_protection = Some(self.stop_protection);
+        if let (Some(group), Some((_, strategy))) =
+            (&mut facts.placement_group, &self.placement_group)
+        {
+            group.strategy = Some(strategy.clone());
+        }
+        facts.spot_request = self.spot.map(|kind| kind.as_str().to_owned());
+        facts.auto_scaling = self.auto_scaling_group().map(|_| AutoScalingFacts {
+            lifecycle: self.lifecycle().to_owned(),
+            suspended: self.suspended_processes.clone(),
+        });
+        facts
+    }
+}
+
+impl Spot {
+    /// EC2's own word for it (`SpotInstanceType`).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Spot::OneTime => "one-time",
+            Spot::Persistent => "persistent",
         }
     }
 }

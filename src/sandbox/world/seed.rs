@@ -121,6 +121,7 @@ impl Instance {
             ignores_shutdown: false,
             impaired: false,
             auto_scaling_standby: false,
+            suspended_processes: Vec::new(),
             tenancy: "default".into(),
             placement_group: None,
             zone: zone.to_owned(),

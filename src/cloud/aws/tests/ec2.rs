@@ -72,9 +72,11 @@ async fn all_facts_of_an_instance_are_read() {
         network_cards: 1,
         volumes: 2,
         spot: false,
+        spot_request: None,
         hibernation: false,
-        stop_protection: Some(true),
+        stop_protection: None,
         auto_scaling_group: Some("web".into()),
+        auto_scaling: None,
         operator_managed: false,
         tenancy: "default".into(),
         placement_group: None,
@@ -116,14 +118,54 @@ async fn what_forbids_a_stop_is_read() {
 }
 
 #[tokio::test]
-async fn stop_protection_that_may_not_be_read_is_unknown() {
+async fn a_look_asks_once_and_the_preflight_asks_the_rest() {
+    let spot = |_: &str| {
+        INSTANCE
+            .replace("<groupName/>", "<groupName>near</groupName>")
+            .replace(
+                "<hypervisor>",
+                "<instanceLifecycle>spot</instanceLifecycle><hypervisor>",
+            )
+    };
+    let (aws, log) = canned(move |asked| match asked.call.as_str() {
+        "ec2:DescribeInstances" => ec2_reply("DescribeInstances", &spot("")),
+        "ec2:DescribePlacementGroups" => ec2_reply(
+            "DescribePlacementGroups",
+            "<placementGroupSet><item><groupName>near</groupName><strategy>spread</strategy></item></placementGroupSet>",
+        ),
+        "ec2:DescribeSpotInstanceRequests" => ec2_reply(
+            "DescribeSpotInstanceRequests",
+            "<spotInstanceRequestSet><item><spotInstanceRequestId>sir-1</spotInstanceRequestId><type>persistent</type>\
+             <instanceId>i-0123456789abcdef0</instanceId></item></spotInstanceRequestSet>",
+        ),
+        _ => ec2_reply("DescribeInstanceAttribute", PROTECTED),
+    });
+    let seen = aws.ec2.instance(&id()).await.unwrap().unwrap();
+    assert_eq!(log.calls(), ["ec2:DescribeInstances"]);
+    let seen = aws.ec2.complete(seen).await.unwrap();
+    assert_eq!(seen.stop_protection, Some(true));
+    assert_eq!(
+        seen.placement_group.unwrap().strategy.as_deref(),
+        Some("spread")
+    );
+    assert_eq!(seen.spot_request.as_deref(), Some("persistent"));
+}
+
+#[tokio::test]
+async fn what_the_preflight_may_not_read_stays_unknown() {
     let (aws, _) = canned(|asked| match asked.call.as_str() {
         "ec2:DescribeInstances" => ec2_reply("DescribeInstances", INSTANCE),
         _ => ec2_error(403, "UnauthorizedOperation", "You are not authorized"),
     });
-    let facts = aws.ec2.instance(&id()).await.unwrap().unwrap();
-    assert_eq!(facts.stop_protection, None);
-    assert_eq!(facts.instance_type, type_("t3.medium"));
+    let seen = aws.ec2.instance(&id()).await.unwrap().unwrap();
+    assert_eq!(aws.ec2.complete(seen.clone()).await, Ok(seen));
+    let (aws, _) = canned(|asked| match asked.call.as_str() {
+        "ec2:DescribeInstances" => ec2_reply("DescribeInstances", INSTANCE),
+        _ => ec2_error(400, "ExpiredToken", "The token has expired"),
+    });
+    let seen = aws.ec2.instance(&id()).await.unwrap().unwrap();
+    let e = aws.ec2.complete(seen).await.unwrap_err();
+    assert_eq!(e.kind, CloudErrorKind::Credentials);
 }
 
 #[tokio::test]

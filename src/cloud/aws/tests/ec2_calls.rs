@@ -96,6 +96,8 @@ async fn all_facts_of_a_type_are_read() {
         vcpus: 2,
         memory_mib: 8192,
         gpu: false,
+        gpu_maker: None,
+        dedicated_hosts: false,
     };
     assert_eq!(found[0], large);
     // What the reply leaves out is not supported, or not known.
@@ -194,6 +196,7 @@ async fn effects_send_what_they_say_and_nothing_more() {
     ec2.stop(&id(), true).await.unwrap();
     ec2.start(&id()).await.unwrap();
     ec2.set_type(&id(), &types(&["t3.large"])[0]).await.unwrap();
+    ec2.set_ebs_optimized(&id(), false).await.unwrap();
     let sent: Vec<_> = log
         .all()
         .iter()
@@ -207,6 +210,10 @@ async fn effects_send_what_they_say_and_nothing_more() {
         (
             "ec2:ModifyInstanceAttribute",
             pairs(&[("InstanceId", on.1), ("InstanceType.Value", "t3.large")]),
+        ),
+        (
+            "ec2:ModifyInstanceAttribute",
+            pairs(&[("InstanceId", on.1), ("EbsOptimized.Value", "false")]),
         ),
     ];
     assert_eq!(sent, expected.map(|(call, form)| (call.to_owned(), form)));

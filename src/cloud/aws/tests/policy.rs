@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::super::testing::canned;
+use super::super::testing::{auto_scaling_reply, canned};
 use crate::cloud::{CommandId, CommandRequest};
 use crate::model::{FileSystemId, InstanceId, InstanceType};
 
@@ -45,6 +45,7 @@ async fn calls() -> (BTreeSet<String>, BTreeSet<String>) {
         ec2.stop(&on, false).await,
         ec2.start(&on).await,
         ec2.set_type(&on, &names[0]).await,
+        ec2.set_ebs_optimized(&on, false).await,
         ec2.status_checks(&on).await.map(drop),
         agent.ping(&on).await.map(drop),
         agent.send(&on, &script).await.map(drop),
@@ -78,12 +79,21 @@ async fn calls() -> (BTreeSet<String>, BTreeSet<String>) {
                 <instanceId>i-0123456789abcdef0</instanceId><instanceType>t3.large</instanceType>\
                 <instanceState><code>16</code><name>running</name></instanceState><placement>\
                 <availabilityZone>us-east-1a</availabilityZone><groupName>near</groupName></placement>\
+                <instanceLifecycle>spot</instanceLifecycle><tagSet><item><key>aws:autoscaling:groupName</key>\
+                <value>workers</value></item></tagSet>\
                 </item></instancesSet></item></reservationSet></DescribeInstancesResponse>";
             return Ok((200, found.to_owned()));
+        }
+        if asked.call.ends_with("DescribeAutoScalingInstances") {
+            let found = "<AutoScalingInstances><member><InstanceId>i-0123456789abcdef0</InstanceId>\
+                <AutoScalingGroupName>workers</AutoScalingGroupName><LifecycleState>InService</LifecycleState>\
+                </member></AutoScalingInstances>";
+            return auto_scaling_reply("DescribeAutoScalingInstances", found);
         }
         Ok((403, String::new()))
     });
     let seen = aws.ec2.instance(&on).await.unwrap().unwrap();
+    let seen = aws.ec2.complete(seen).await.unwrap();
     assert_eq!(seen.placement_group.unwrap().strategy, None);
     reported.insert(aws.efs.file_system(&efs).await.unwrap_err().call.to_owned());
     wire.extend(sent.calls());
@@ -93,9 +103,15 @@ async fn calls() -> (BTreeSet<String>, BTreeSet<String>) {
 #[tokio::test]
 async fn the_policy_allows_exactly_the_calls_that_are_made() {
     let (wire, mut reported) = calls().await;
-    // Their refusal is not an error: the stop protection and the strategy are unknown then.
-    for asked in ["DescribeInstanceAttribute", "DescribePlacementGroups"] {
-        reported.insert(format!("ec2:{asked}"));
+    // Their refusal is not an error: what they tell is unknown then.
+    for asked in [
+        "ec2:DescribeInstanceAttribute",
+        "ec2:DescribePlacementGroups",
+        "ec2:DescribeSpotInstanceRequests",
+        "autoscaling:DescribeAutoScalingInstances",
+        "autoscaling:DescribeAutoScalingGroups",
+    ] {
+        reported.insert(asked.to_owned());
     }
     let allowed: BTreeSet<String> = statements()
         .iter()

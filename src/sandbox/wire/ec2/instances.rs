@@ -4,7 +4,7 @@ use super::change::{code, state};
 use super::{AwsError, Filter, Params, Timestamp, World, Xml, moment, tag_set, tags_pass};
 use crate::model::RunState;
 use crate::sandbox::catalog;
-use crate::sandbox::world::{Instance, Spot};
+use crate::sandbox::world::Instance;
 
 /// The filters that the sandbox knows; others are refused, never ignored.
 const FILTERS: &[&str] = &[
@@ -202,11 +202,9 @@ fn instance(x: &mut Xml, i: &Instance, account: &str) {
         },
     );
     x.leaf("virtualizationType", &i.virtualization);
-    if let Some(kind) = i.spot {
+    if let Some(request) = i.spot_request_id() {
         x.leaf("instanceLifecycle", "spot");
-        let tail = &i.id.as_str()[i.id.as_str().len() - 8..];
-        let mark = if kind == Spot::OneTime { "o" } else { "p" };
-        x.leaf("spotInstanceRequestId", format_args!("sir-{mark}{tail}"));
+        x.leaf("spotInstanceRequestId", request);
     }
     x.leaf("clientToken", "");
     tag_set(x, &i.tags);

@@ -76,6 +76,44 @@ pub(super) fn placement_groups(
     Ok(())
 }
 
+/// The requests behind the Spot instances: each runs or lies stopped, so each is active.
+pub(super) fn spot_requests(
+    world: &mut World,
+    params: &Params,
+    _now: Timestamp,
+    x: &mut Xml,
+) -> Result<(), AwsError> {
+    let ids = params.list("SpotInstanceRequestId");
+    let filters = params.filters(&["instance-id", "type"])?;
+    look(world, "ec2:DescribeSpotInstanceRequests", &[], params)?;
+    let all: Vec<_> = world
+        .instances
+        .values()
+        .filter_map(|i| Some((i, i.spot?, i.spot_request_id()?)))
+        .collect();
+    if let Some(bad) = ids.iter().find(|id| !all.iter().any(|(.., r)| r == **id)) {
+        return Err(AwsError::new(
+            "InvalidSpotInstanceRequestID.NotFound",
+            format!("The spot instance request ID '{bad}' does not exist"),
+        ));
+    }
+    let shown = all.into_iter().filter(|(i, kind, request)| {
+        (ids.is_empty() || ids.contains(&request.as_str()))
+            && filters.iter().all(|f| match f.name.as_str() {
+                "instance-id" => f.takes(i.id.as_str()),
+                _ => f.takes(kind.as_str()),
+            })
+    });
+    x.list("spotInstanceRequestSet", shown, |x, (i, kind, request)| {
+        x.leaf("spotInstanceRequestId", request);
+        x.leaf("type", kind.as_str());
+        x.leaf("state", "active");
+        x.leaf("instanceId", &i.id);
+        x.leaf("launchedAvailabilityZone", &i.zone);
+    });
+    Ok(())
+}
+
 pub(super) fn regions(
     world: &mut World,
     params: &Params,

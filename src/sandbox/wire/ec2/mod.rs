@@ -29,6 +29,7 @@ pub(super) const ACTIONS: &[(&str, Handler)] = &[
     ("DescribeInstances", instances::describe),
     ("DescribePlacementGroups", looks::placement_groups),
     ("DescribeRegions", looks::regions),
+    ("DescribeSpotInstanceRequests", looks::spot_requests),
     ("DescribeTags", tags::describe),
     ("DescribeVolumes", looks::volumes),
     ("GetConsoleOutput", looks::console),

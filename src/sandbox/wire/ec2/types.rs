@@ -127,9 +127,12 @@ fn one(x: &mut Xml, row: &Row) {
         x.leaf("maximumNetworkCards", row.max_cards);
         x.leaf("enaSupport", row.ena);
     });
-    if row.gpu_memory_mib > 0 {
+    if !row.gpu_maker.is_empty() {
         x.node("gpuInfo", |x| {
-            x.leaf("totalGpuMemoryInMiB", row.gpu_memory_mib)
+            x.list("gpus", [row.gpu_maker], |x, maker| {
+                x.leaf("manufacturer", maker)
+            });
+            x.leaf("totalGpuMemoryInMiB", row.gpu_memory_mib);
         });
     }
     x.node("placementGroupInfo", |x| {
@@ -137,5 +140,6 @@ fn one(x: &mut Xml, row: &Row) {
     });
     x.leaf("hibernationSupported", row.hibernation);
     x.leaf("burstablePerformanceSupported", row.burstable);
+    x.leaf("dedicatedHostsSupported", row.dedicated_hosts);
     x.words("supportedBootModes", row.boot_modes);
 }

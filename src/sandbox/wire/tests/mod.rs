@@ -1,5 +1,6 @@
 //! The unmodified SDK against the wire, in process: every call that the sandbox serves.
 
+mod auto_scaling;
 mod ec2;
 mod efs;
 mod errors;

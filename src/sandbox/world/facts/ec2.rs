@@ -197,13 +197,22 @@ fn fact_6_what_cannot_be_stopped_or_resized_is_refused() {
 
 #[test]
 fn fact_6_an_auto_scaling_group_replaces_a_member_that_is_stopped() {
-    for (standby, expected) in [(false, RunState::Terminated), (true, RunState::Stopped)] {
+    let health: &[&str] = &["HealthCheck"];
+    for (standby, suspended, expected) in [
+        (false, &[] as &[&str], RunState::Terminated),
+        (false, &["Launch", "AZRebalance"], RunState::Terminated),
+        (true, &[], RunState::Stopped),
+        (false, health, RunState::Stopped),
+        (false, &["ReplaceUnhealthy"], RunState::Stopped),
+        (false, &["Terminate"], RunState::Stopped),
+    ] {
         let mut w = world();
         let member = instance(&mut w);
         member
             .tags
             .insert("aws:autoscaling:groupName".into(), "workers".into());
         member.auto_scaling_standby = standby;
+        member.suspended_processes = suspended.iter().map(|p| (*p).to_owned()).collect();
         w.stop(ID, false, t0()).unwrap();
         w.advance(after(10_000));
         assert_eq!(w.instances[ID].state, expected);
