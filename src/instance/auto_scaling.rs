@@ -94,7 +94,13 @@ mod tests {
 
     #[test]
     fn a_member_may_stop_where_the_group_does_not_look_or_does_not_replace() {
-        let table: &[(Option<(&str, &[&str])>, CheckStatus, &str)] = &[
+        // Its lifecycle state and the suspended processes; the answer, and words of it.
+        type Row = (
+            Option<(&'static str, &'static [&'static str])>,
+            CheckStatus,
+            &'static str,
+        );
+        let table: &[Row] = &[
             (None, Refuse, "could not be read"),
             (Some(("InService", &[])), Refuse, "would replace"),
             (Some(("EnteringStandby", &[])), Refuse, "would replace"),
