@@ -126,18 +126,19 @@ pub async fn build(app: &App, region: Option<&str>) -> Result<World, CommandErro
                 ..Limits::AWS
             }
         };
-        // A real host has real work to do between two looks.
-        let poll_host = if real {
-            Limits::AWS.poll / 2
-        } else {
+        // A host that takes its time, or is a real one with work to do, is asked no more often than that.
+        let at_once = fast && !real;
+        let poll_host = if at_once {
             limits.poll_host
+        } else {
+            Limits::AWS.poll / 2
         };
         let limits = Limits {
             restore: Duration::from_millis(latency.restore),
             poll_host,
             ..limits
         };
-        let channel = if fast && !real {
+        let channel = if at_once {
             ChannelLimits::fast()
         } else {
             ChannelLimits::default()
