@@ -40,6 +40,8 @@ enum When {
 /// Fails the n-th effect (StopInstances, ModifyInstanceAttribute, StartInstances, a job, a sentinel).
 struct Faulty {
     left: AtomicI64,
+    /// Which script on the host is killed, besides.
+    killed: AtomicI64,
     when: When,
     ec2: Arc<dyn Ec2>,
     host: Arc<dyn Host>,
@@ -78,12 +80,13 @@ impl Faulty {
         &self,
         call: impl Future<Output = Result<T, HostError>>,
     ) -> Result<T, HostError> {
+        let killed = self.killed.fetch_sub(1, Ordering::SeqCst) == 1;
         let error = HostError::Script {
             verb: "start",
-            code: "struck".into(),
+            code: if killed { "exit 137" } else { "struck" }.into(),
             message: "struck by the test".into(),
         };
-        match (self.strikes(), self.when) {
+        match (killed || self.strikes(), self.when) {
             (false, _) => call.await,
             (true, When::Before) => Err(error),
             (true, When::After) => call.await.and(Err(error)),
@@ -346,6 +349,7 @@ impl Rig {
         let host: Arc<dyn Host> = self.memory.host();
         let faulty = Arc::new(Faulty {
             left: AtomicI64::new(fail_at),
+            killed: AtomicI64::new(0),
             when,
             ec2,
             host,
@@ -825,4 +829,72 @@ fn a_loss_of_power_at_every_line_of_an_undo_is_picked_up() {
         });
     }
     assert!(runs > 100, "only {runs} runs");
+}
+
+/// The script that does it is killed (the agent's SIGKILL), before its effect or after it, and is sent again.
+#[test]
+fn a_script_that_is_killed_once_is_sent_again_and_nothing_is_taken_back() {
+    let mut runs = 0;
+    for shape in &SHAPES {
+        block_on(async {
+            let (_, _, _, after) = clean(shape).await;
+            for when in [When::Before, When::After] {
+                for at in 1.. {
+                    let (rig, plan, snapshot) = begin(shape).await;
+                    let (world, faulty) = rig.faulty(0, when);
+                    faulty.killed.store(at, Ordering::SeqCst);
+                    let (outcome, _) = rig
+                        .process(&world, &plan, &snapshot, opened(&plan, &rig), 0, None)
+                        .await;
+                    let place = format!("{}: script {at} killed {when:?}", shape.name);
+                    assert!(good(outcome), "{place}: {outcome:?}");
+                    assert_eq!(rig.stack(), after, "{place}");
+                    runs += 1;
+                    if faulty.killed.load(Ordering::SeqCst) > 0 {
+                        break;
+                    }
+                }
+            }
+        });
+    }
+    assert!(runs > 40, "only {runs} runs");
+}
+
+/// The same on the way back: it ends as before, and not stuck.
+#[test]
+fn a_script_of_the_way_back_that_is_killed_once_is_sent_again() {
+    let mut runs = 0;
+    let both = &SHAPES[2];
+    block_on(async {
+        for fails in 1.. {
+            let mut is_over = false;
+            // At most three of the effects before it are EC2's: those of the way back are from here on.
+            for at in (fails - 3).max(1).. {
+                let (rig, plan, snapshot) = begin(both).await;
+                let before = rig.stack();
+                let (world, faulty) = rig.faulty(fails, When::After);
+                faulty.killed.store(at, Ordering::SeqCst);
+                let (outcome, _) = rig
+                    .process(&world, &plan, &snapshot, opened(&plan, &rig), 0, None)
+                    .await;
+                let place = format!("effect {fails} fails, script {at} killed: {outcome:?}");
+                // What cannot be held or disarmed only warns.
+                if good(outcome) {
+                    is_over = !faulty.struck();
+                } else {
+                    let ends = [Outcome::RolledBack, Outcome::Refused];
+                    assert!(ends.contains(&outcome), "{place}");
+                    assert_eq!(rig.stack(), before, "{place}");
+                }
+                runs += 1;
+                if faulty.killed.load(Ordering::SeqCst) > 0 {
+                    break;
+                }
+            }
+            if is_over {
+                break;
+            }
+        }
+    });
+    assert!(runs > 60, "only {runs} runs");
 }

@@ -1,18 +1,21 @@
 //! The host scripts on a real instance through the port alone: no plan, no journal, and a controller that may fall silent.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use geusemaker::cloud::SystemClock;
 use geusemaker::cloud::aws::{Aws, in_process};
+use geusemaker::efs::{drop_in_text, mount_unit};
 use geusemaker::host::{
-    ApplyJob, ApplyService, ArmRequest, ChannelLimits, FileText, Host, HostError, Job, JobState,
-    LookRequest, QuiesceContainer, RunCommandHost, Tag,
+    ApplyJob, ApplyService, ArmRequest, ChannelLimits, FileText, HoldFacts, HoldRequest, Host,
+    HostError, Job, JobState, LookRequest, OrderFacts, OrderRequest, QuiesceContainer,
+    RunCommandHost, Tag,
 };
 use geusemaker::model::{
-    HostFacts, ImageRef, InstanceId, OperationId, RestoreState, Secret, ServiceName, Sha256Id,
-    sha256_hex,
+    DeploymentName, HostFacts, ImageRef, InstanceId, OperationId, RestoreState, Secret,
+    ServiceName, Sha256Id, sha256_hex,
 };
 use geusemaker::sandbox::connector::http_client;
 use geusemaker::sandbox::world::SEED_INSTANCE;
@@ -81,14 +84,61 @@ impl Direct {
         let mut state = self.start(&tag, job).unwrap();
         while let JobState::Running(_) = state {
             std::thread::sleep(Duration::from_millis(50));
-            let poll = self.host.poll(&self.id, &tag);
-            state = self.runtime.block_on(poll).unwrap();
+            state = self.poll(&tag).unwrap();
         }
         state
     }
 
+    /// How far it is.
+    pub fn poll(&self, tag: &Tag) -> Result<JobState, HostError> {
+        self.runtime.block_on(self.host.poll(&self.id, tag))
+    }
+
+    /// What stays now.
+    pub fn commit(&self, tag: &Tag) -> Result<RestoreState, HostError> {
+        self.runtime.block_on(self.host.commit(&self.id, tag))
+    }
+
+    /// Docker is to wait for the mount.
+    pub fn order(&self, tag: &Tag) -> Result<OrderFacts, HostError> {
+        let point = "/mnt/efs";
+        let ask = OrderRequest {
+            point: point.into(),
+            unit: mount_unit(point),
+            text: drop_in_text(point),
+        };
+        let order = self.host.order(&self.id, Some(tag), &ask);
+        self.runtime.block_on(order)
+    }
+
+    /// Exactly these images are to be held.
+    pub fn hold(&self, tag: &Tag, images: &BTreeSet<Sha256Id>) -> Result<HoldFacts, HostError> {
+        let ask = HoldRequest {
+            deployment: DeploymentName::new("my-dev-stack").unwrap(),
+            images: images.clone(),
+        };
+        self.runtime
+            .block_on(self.host.hold(&self.id, Some(tag), &ask))
+    }
+
+    /// Those that ran when this began.
+    pub fn images(&self) -> BTreeSet<Sha256Id> {
+        let containers = self.facts.projects[0].containers.iter();
+        containers.map(|c| c.image_id.clone()).collect()
+    }
+
     /// Arms with the way back from this job, so that it waits so many seconds for a word.
     pub fn arm(&self, forward: &ApplyJob, grace_s: u32) -> Result<RestoreState, HostError> {
+        self.arm_as(&self.tag(), forward, grace_s)
+    }
+
+    /// The same, with this tag.
+    pub fn arm_as(
+        &self,
+        tag: &Tag,
+        forward: &ApplyJob,
+        grace_s: u32,
+    ) -> Result<RestoreState, HostError> {
         let arm = ArmRequest {
             declared: vec![],
             probes: vec![],
@@ -97,8 +147,7 @@ impl Direct {
             grace_s,
             stable_s: 1,
         };
-        let tag = self.tag();
-        self.runtime.block_on(self.host.arm(&self.id, &tag, &arm))
+        self.runtime.block_on(self.host.arm(&self.id, tag, &arm))
     }
 
     /// The job after which n8n runs this image, and all else as before.

@@ -6,7 +6,7 @@ use super::proxy::{self, Phase};
 use super::real::Real;
 
 const HOOK: &str = include_str!("hook.sh");
-const HOOKED: [&str; 4] = ["docker", "mv", "systemctl", "systemd-run"];
+const HOOKED: [&str; 5] = ["docker", "mv", "ln", "systemctl", "systemd-run"];
 
 /// Where somebody is killed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,8 @@ pub struct Point {
     pub call: String,
     /// `before`, `after`; or `request N before|after`, at a request of that call to the engine.
     pub phase: String,
-    /// `group`, or `unit`: all of the systemd unit; `engine`: nobody is killed, the engine is restarted.
+    /// `group`, or `unit`: all of the systemd unit; `engine`: nobody is killed, the engine is restarted; `plug` and `off`:
+    /// the power goes.
     pub how: &'static str,
 }
 
@@ -45,13 +46,20 @@ impl Real {
         self.forget();
     }
 
-    /// As if no script of ours had ever been here; the containers stay.
+    /// As if no script of ours had ever been here; the containers of the stack stay.
     pub fn forget(&self) {
         self.sh(
             "/usr/bin/systemctl disable --now geusemaker-restore.timer 2>/dev/null
-            rm -rf /var/lib/geusemaker /run/force /etc/systemd/system/geusemaker-restore.*
-            /usr/bin/systemctl daemon-reload; mkdir /run/force",
+            /usr/bin/docker ps -aq --filter label=geusemaker.held | xargs -r /usr/bin/docker rm -v >/dev/null
+            /usr/bin/docker image ls --format '{{.Repository}}:{{.Tag}}' geusemaker/held | xargs -r /usr/bin/docker rmi >/dev/null
+            rm -rf /var/lib/geusemaker /srv/force /etc/systemd/system/geusemaker-restore.*
+            /usr/bin/systemctl daemon-reload; mkdir /srv/force",
         );
+    }
+
+    /// Only the count begins anew.
+    pub fn count_anew(&self) {
+        self.sh("rm -rf /srv/force; mkdir /srv/force");
     }
 
     /// Names the point.
@@ -65,29 +73,33 @@ impl Real {
             self.proxy(at.parse().unwrap(), phase, point.how);
         }
         let at = format!("{} {} {}\n", point.call, words[0], point.how);
-        self.write("/run/force/at", &at);
+        self.write("/srv/force/at", &at);
     }
 
     fn proxy(&self, at: usize, phase: Phase, how: &'static str) {
         let root = self.root();
         let host = self.host().to_owned();
         let kill = move || {
+            let said = how;
             let how = match how {
                 "unit" => {
                     "systemctl kill -s KILL --kill-who=all \"$(sed -n 's,.*/\\(geusemaker-[^/]*\\.service\\)$,\\1,p' /proc/$group/cgroup | head -n 1)\""
                 }
                 "engine" => "systemctl restart docker",
+                // Who struck takes the power away.
+                "plug" | "off" => "echo struck power >>/srv/force/log; sleep 600",
                 _ => "kill -s KILL -- -$group",
             };
-            let script =
-                format!("read -r group </run/force/group; {how}; echo struck >>/run/force/log");
+            let script = format!(
+                "read -r group </srv/force/group; {how}; echo struck {said} >>/srv/force/log"
+            );
             let _ = Command::new(super::real::UP)
                 .arg(&host)
                 .args(["run", "/bin/sh", "-c", &script])
                 .status();
         };
         proxy::listen(
-            &root.join("run/force/docker.sock"),
+            &root.join("srv/force/docker.sock"),
             &root.join("run/docker.sock"),
             at,
             phase,
@@ -97,8 +109,23 @@ impl Real {
 
     /// What was done with effect since it was forgotten.
     pub fn effects(&self) -> Vec<String> {
-        let log = self.read("/run/force/log");
+        let log = self.read("/srv/force/log");
         log.lines().map(str::to_owned).collect()
+    }
+
+    /// Waits until it has come to that: the last steps of somebody come after all is said.
+    pub fn comes_to_that(&self) -> bool {
+        let begun = std::time::Instant::now();
+        while !self.was_struck() && begun.elapsed() < std::time::Duration::from_secs(20) {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        self.was_struck()
+    }
+
+    /// Whether somebody was killed, and will not come to an end.
+    pub fn is_cut_off(&self) -> bool {
+        let cut_off = |line: &String| line.starts_with("struck") && line != "struck engine";
+        self.effects().iter().any(cut_off)
     }
 
     /// Whether it has come to that.

@@ -1,14 +1,14 @@
 #!/bin/sh
 # In front of a program on a real instance: counts what scripts and jobs of ours do with effect, and kills who does it at the call
-# that /run/force/at names: WHO K PHASE HOW, with
+# that /srv/force/at names: WHO K PHASE HOW, with
 #   WHO    script | pull | quiesce | apply | restore | itself | tick
 #   PHASE  before | after that call, or request: the harness kills, at a request to the engine (proxy.rs)
-#   HOW    group | unit, or engine: nobody is killed, the engine is restarted
-name=${0##*/} real=/usr/bin/${0##*/} here=/run/force
+#   HOW    group | unit; engine: nobody is killed, the engine is restarted; plug | off: it waits, and the harness takes the power away
+name=${0##*/} real=/usr/bin/${0##*/} here=/srv/force
 
 case "$name $*" in
   'docker pull '* | 'docker tag '* | 'docker stop '* | 'docker start '* | 'docker update '* | 'docker create '*) ;;
-  'docker compose '*' up '* | 'mv '* | 'systemd-run '* | 'systemctl enable '* | 'systemctl disable '* | 'systemctl daemon-reload'*) ;;
+  'docker rm '* | 'docker rmi '* | 'docker compose '*' up '* | 'mv '* | 'ln '* | 'systemd-run '* | 'systemctl enable '* | 'systemctl disable '* | 'systemctl daemon-reload'*) ;;
   *) exec "$real" "$@" ;;
 esac
 
@@ -85,5 +85,6 @@ case $how in
     /usr/bin/systemctl kill -s KILL --kill-who=all "$unit"
     sleep 10
     ;;
+  plug | off) sleep 600 ;;
   *) kill -s KILL 0 ;;
 esac

@@ -159,25 +159,37 @@ pub fn silent_and_green(real: &Real) {
     assert_eq!(result["outcome"], "updated", "{result}");
 }
 
-/// The plug is pulled in between, and the instance started again by somebody.
-pub fn silent_over_a_boot(real: &Real) {
-    let (before, file, boot) = (real.containers(), real.compose(), boot_id(real));
-    patience(real, "6s");
-    killed_in_the_gate(real, "1.2.0-unhealthy");
+/// Somebody stops the instance and starts it again, and it is another boot.
+pub(super) fn off_and_on(real: &Real) {
     let place = real.place();
+    let id = |world: &mut World, _| world.hosts[SEED_INSTANCE].boot_id.clone();
+    let boot = place.with(id).unwrap();
     let stop = |world: &mut World, now: Timestamp| world.stop(SEED_INSTANCE, false, now).is_ok();
     assert!(place.with(stop).unwrap());
     let start = |world: &mut World, now: Timestamp| world.start(SEED_INSTANCE, now).is_ok();
     while !place.with(start).unwrap() {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let another = |now: Option<String>| now.is_some_and(|now| now != boot);
-    for _ in 0..300 {
+    let another = |now: Option<String>| now.is_some_and(|now| now.trim() != boot);
+    for n in 1..300 {
         if another(real.try_sh("cat /proc/sys/kernel/random/boot_id")) {
-            break;
+            return;
         }
         std::thread::sleep(Duration::from_millis(100));
+        // Its agent is gone when nobody has asked for long; a look wakes it.
+        if n % 50 == 0 {
+            real.sandbox.run(&["status", "my-dev-stack"]);
+        }
     }
+    panic!("it does not come up");
+}
+
+/// The instance is stopped in between, and the instance started again by somebody.
+pub fn silent_over_a_boot(real: &Real) {
+    let (before, file, boot) = (real.containers(), real.compose(), boot_id(real));
+    patience(real, "6s");
+    killed_in_the_gate(real, "1.2.0-unhealthy");
+    off_and_on(real);
     assert_ne!(boot_id(real), boot);
     let state = judged(real);
     assert!(

@@ -1,4 +1,10 @@
-//! What happens under force: scripts and jobs are killed at each of their steps.
+//! What happens under force: scripts and jobs are killed at each of their steps, the engine is restarted there, the
+//! power goes.
+
+pub mod again;
+pub mod alone;
+pub mod live;
+pub mod shocks;
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -8,7 +14,7 @@ use geusemaker::host::{Job, JobState};
 
 use super::direct::Direct;
 use super::hook::Point;
-use super::real::{Real, Seen};
+use super::real::{FILE, Real, Seen};
 
 const GOOD: &str = "n8nio/n8n:1.1.0";
 const BAD: &str = "n8nio/n8n:1.2.0-unhealthy";
@@ -82,24 +88,29 @@ impl Before {
         Err(format!("neither: {state}"))
     }
 
-    /// The same, when it has come to rest.
-    #[track_caller]
-    fn ends(&self, real: &Real, point: &str) -> &'static str {
+    /// What it comes to, or why it is neither.
+    fn comes_to(&self, real: &Real) -> Result<&'static str, String> {
         let begun = Instant::now();
         loop {
             match self.is(real) {
-                Ok(which) => return which,
-                Err(why) if begun.elapsed() > Duration::from_secs(120) => {
-                    panic!("killed at {point}: {why}\n{}", diagnosis(real))
+                Err(_) if begun.elapsed() < Duration::from_secs(120) => {
+                    std::thread::sleep(Duration::from_millis(500));
                 }
-                Err(_) => std::thread::sleep(Duration::from_millis(500)),
+                known => return known,
             }
         }
     }
 
+    /// The same, when it has come to rest.
+    #[track_caller]
+    fn ends(&self, real: &Real, point: &str) -> &'static str {
+        let which = self.comes_to(real);
+        which.unwrap_or_else(|why| panic!("{point}: {why}\n{}", diagnosis(real)))
+    }
+
     /// Back to where it began.
     fn again(&self, real: &Real) {
-        real.write(super::real::FILE, &self.file);
+        real.write(FILE, &self.file);
         real.sh("cd /opt/geusemaker/runtime; /usr/bin/docker compose --env-file runtime.env up -d --no-deps --wait n8n 2>&1");
         real.forget();
     }
@@ -107,7 +118,7 @@ impl Before {
 
 fn diagnosis(real: &Real) -> String {
     real.sh(
-        "cat /run/force/log; cat /var/lib/geusemaker/restore/state; tail -n 30 /var/lib/geusemaker/ops/*/*/log
+        "cat /srv/force/log; cat /var/lib/geusemaker/restore/state; tail -n 30 /var/lib/geusemaker/ops/*/*/log
         journalctl --no-pager -u geusemaker-restore.service 2>/dev/null | tail -n 30; docker ps -a",
     )
 }
@@ -122,20 +133,38 @@ fn judged(real: &Real, point: &str) -> String {
         }
         assert!(
             begun.elapsed() < Duration::from_secs(240),
-            "killed at {point}: it stays {state}\n{}",
+            "{point}: it stays {state}\n{}",
             diagnosis(real)
         );
         std::thread::sleep(Duration::from_millis(100));
     }
 }
 
-/// Every call with effect of somebody, alternately before and after it, of the group and of the unit; and where compose
-/// makes a container anew, its five requests to the engine: create, stop, remove, rename, start.
-fn points(effects: &[String], who: &str) -> Vec<Point> {
-    let hows = if who == "script" {
-        ["group"; 2]
-    } else {
-        ["group", "unit"]
+/// Whether everything is to be tried, or what fits into the time of a merge.
+fn everything() -> bool {
+    std::env::var("GEUSEMAKER_FORCE").is_ok_and(|what| what == "all")
+}
+
+/// So many of them, evenly spread, the first and the last among them; or all.
+fn spread(all: Vec<Point>, most: usize) -> Vec<Point> {
+    if everything() || all.len() <= most {
+        return all;
+    }
+    let last = all.len() - 1;
+    let taken = |n: &usize| (0..most).any(|i| i * last / (most - 1).max(1) == *n);
+    let numbered = all.into_iter().enumerate();
+    let spread = numbered.filter(|(n, _)| taken(n));
+    spread.map(|(_, point)| point).collect()
+}
+
+/// Every call with effect of somebody, before it and after it (alternately, unless everything is asked for), in each of
+/// these ways in turn; and where compose makes a container anew, its five requests to the engine: create, stop, remove,
+/// rename, start.
+fn points(effects: &[String], who: &str, hows: &[&'static str]) -> Vec<Point> {
+    let phases = |n: usize| match (everything(), n % 2) {
+        (true, _) => &["before", "after"][..],
+        (false, 0) => &["before"],
+        (false, _) => &["after"],
     };
     let mut points = Vec::new();
     for (n, line) in effects.iter().enumerate() {
@@ -145,15 +174,16 @@ fn points(effects: &[String], who: &str) -> Vec<Point> {
         if call.split(' ').next() != Some(who) {
             continue;
         }
-        points.push(Point::new(
-            call,
-            ["before", "after"][n % 2],
-            hows[n / 2 % 2],
-        ));
-        if what.starts_with("docker compose") {
-            for n in 1..=5 {
-                let phase = format!("request {n} {}", ["before", "after"][n % 2]);
-                points.push(Point::new(call, &phase, hows[n / 2 % 2]));
+        let how = hows[n / 2 % hows.len()];
+        for phase in phases(n) {
+            points.push(Point::new(call, phase, how));
+        }
+        if !what.starts_with("docker compose") {
+            continue;
+        }
+        for n in 1..=5 {
+            for phase in phases(n) {
+                points.push(Point::new(call, &format!("request {n} {phase}"), how));
             }
         }
     }
@@ -162,12 +192,14 @@ fn points(effects: &[String], who: &str) -> Vec<Point> {
 }
 
 /// What is begun, and then left alone.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Begun {
     /// A good image is applied.
     Apply,
     /// A bad image was applied; the controller goes back.
     Restore,
+    /// A bad image was applied; nobody goes back but the host.
+    Bad,
     /// All is stopped.
     Quiesce,
 }
@@ -175,9 +207,15 @@ enum Begun {
 impl Begun {
     /// Goes on until somebody was struck, or to its end, and past the deadline.
     fn runs(self, real: &Real) {
+        self.begins(real);
+        expire(real);
+    }
+
+    /// The same, within the deadline.
+    fn begins(self, real: &Real) {
         let direct = Direct::new(real, "op");
         let image = match self {
-            Begun::Restore => BAD,
+            Begun::Restore | Begun::Bad => BAD,
             _ => GOOD,
         };
         let forward = direct.forward(image);
@@ -194,12 +232,17 @@ impl Begun {
                 }
                 Some(back)
             }
+            Begun::Bad => {
+                if armed.is_ok() {
+                    assert_eq!(direct.run(&apply), JobState::Done);
+                }
+                None
+            }
         };
         if let Some(job) = last.filter(|_| armed.is_ok()) {
             let _ = direct.start(&direct.tag(), &job);
             self.comes_to_rest(real);
         }
-        expire(real);
     }
 
     fn comes_to_rest(self, real: &Real) {
@@ -209,7 +252,7 @@ impl Begun {
             let mut all = all.map(|entry| entry.path());
             all.any(|d| d.join("job").exists() && !d.join("status").exists())
         };
-        while !real.was_struck() && at_work() {
+        while !real.is_cut_off() && at_work() {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -221,38 +264,4 @@ fn expire(real: &Real) {
     real.sh(&format!(
         "exec 9>>/var/lib/geusemaker/lock; flock 9; [ ! -e {file} ] || sed -i -E 's/^(armed [^ ]+ [0-9]+ [0-9]+) [0-9]+/\\1 1/' {file}"
     ));
-}
-
-/// Somebody is killed at each of the steps, and nobody comes back: systemd's timer ends it, old or new.
-fn left_alone(real: &Real, begun: Begun, who: &str, may_be_new: bool) {
-    let before = Before::of(real);
-    prepare(real);
-    begun.runs(real);
-    judged(real, "nothing");
-    let all = points(&real.effects(), who);
-    before.again(real);
-    side_by_side(real, all, |real, point| {
-        let before = Before::of(real);
-        real.kill_at(&point);
-        begun.runs(real);
-        judged(real, &point.to_string());
-        assert!(real.was_struck(), "{point}\n{}", diagnosis(real));
-        let which = before.ends(real, &point.to_string());
-        assert!(may_be_new || which == "old", "{point}");
-        let left = real.sh("ls /var/lib/geusemaker/policies 2>/dev/null || :");
-        assert_eq!(left, "", "{point}");
-        before.again(real);
-    });
-}
-
-pub fn apply_left_alone(real: &Real) {
-    left_alone(real, Begun::Apply, "apply", true);
-}
-
-pub fn quiesce_left_alone(real: &Real) {
-    left_alone(real, Begun::Quiesce, "quiesce", false);
-}
-
-pub fn restore_left_alone(real: &Real) {
-    left_alone(real, Begun::Restore, "restore", false);
 }
