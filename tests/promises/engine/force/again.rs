@@ -42,7 +42,7 @@ fn whole(real: &Real) {
     }
     let forward = direct.forward(GOOD);
     let tag = direct.tag();
-    let armed = sent(|| direct.arm_as(&tag, &forward, 60));
+    let armed = sent(|| direct.arm_as(&tag, &forward, 600));
     assert!(matches!(armed, RestoreState::Armed { .. }), "{armed:?}");
     let (tag, job) = (direct.tag(), Job::Apply(Box::new(forward)));
     let mut state = sent(|| direct.start(&tag, &job));

@@ -25,7 +25,7 @@ enum Asked {
 impl Asked {
     fn words(self, real: &Real) -> Vec<String> {
         let image = format!("n8n={}", if self == Asked::Bad { BAD } else { GOOD });
-        let gate = ["--health-timeout", "20s", "--stable-for", "1s"];
+        let gate = ["--health-timeout", "60s", "--stable-for", "1s"];
         let mut words = match self {
             Asked::Rollback => vec!["rollback", "my-dev-stack", "--force"],
             _ => vec!["update", "my-dev-stack", "--force", "--image", &image],
