@@ -83,7 +83,7 @@ impl Real {
             let said = how;
             let how = match how {
                 "unit" => {
-                    "systemctl kill -s KILL --kill-who=all \"$(sed -n 's,.*/\\(geusemaker-[^/]*\\.service\\)$,\\1,p' /proc/$group/cgroup | head -n 1)\""
+                    "unit=$(sed -n 's,.*/\\(geusemaker-[^/]*\\.service\\)$,\\1,p' /proc/$group/cgroup | head -n 1); if [ -n \"$unit\" ]; then systemctl kill -s KILL --kill-who=all \"$unit\"; else kill -s KILL -- -$group; fi"
                 }
                 "engine" => "systemctl restart docker",
                 // Who struck takes the power away.

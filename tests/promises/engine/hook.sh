@@ -82,6 +82,8 @@ case $how in
     ;;
   unit)
     unit=$(sed -n 's,.*/\(geusemaker-[^/]*\.service\)$,\1,p' /proc/self/cgroup | head -n 1)
+    # On a busy instance a job may have been started without one.
+    if [ -z "$unit" ]; then kill -s KILL 0; fi
     /usr/bin/systemctl kill -s KILL --kill-who=all "$unit"
     sleep 10
     ;;
