@@ -10,3 +10,6 @@ docker_up() {
   DOWN=${_st#*ActiveState=} DOWN=${DOWN%%[!a-z]*}
   return 1
 }
+
+# Since when this engine runs; nothing where nobody knows.
+engine_since() { systemctl show docker.service -p ActiveEnterTimestampMonotonic 2>/dev/null </dev/null || :; }

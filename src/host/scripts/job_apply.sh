@@ -206,6 +206,20 @@ put_policy() {
   [ "$_rc" = 0 ] && docker update --restart="$B" "$A" || { FAILED=${FAILED:-start_failed}; return 1; }
 }
 
+# Where the engine was restarted meanwhile, what was looked at before may be down: one with `on-failure` that ended well
+# does not come up with it.
+containers_phase() {
+  if [ "$start" = yes ]; then each service service_one; fi
+  each policy policy_one
+  for f in "$S/policies"/*; do
+    [ -s "$f" ] || continue
+    A=${f##*/}
+    read -r B <"$f" || :
+    # One that could not be put back is there for the next try.
+    if put_policy; then rm -f "$f"; fi
+  done
+}
+
 job_apply() {
   value project; project=$A
   first_file
@@ -217,16 +231,14 @@ job_apply() {
   restore_begin
   set_workdir
   file_phase
-  if [ "$start" = yes ]; then each service service_one; fi
-  each policy policy_one
-  for f in "$S/policies"/*; do
-    [ -s "$f" ] || continue
-    A=${f##*/}
-    read -r B <"$f" || :
-    # One that could not be put back is there for the next try.
-    if put_policy; then rm -f "$f"; fi
+  for _round in 1 2 3; do
+    SINCE=$(engine_since)
+    containers_phase
+    if [ -n "$FAILED" ]; then finish failed "$FAILED"; fi
+    if [ "$start" != yes ] || [ "$(engine_since)" = "$SINCE" ]; then _round=done; break; fi
+    say "docker was restarted meanwhile: once more"
   done
-  if [ -n "$FAILED" ]; then finish failed "$FAILED"; fi
+  [ "$_round" = 'done' ] || finish failed start_failed
   restore_end
   finish 'done'
 }

@@ -607,3 +607,37 @@ fn a_docker_that_is_down_is_not_woken_by_a_job() {
         assert_eq!(m.end(&tag(1, 2)), JobState::Done, "{}", m.shell);
     }
 }
+
+/// What a real engine showed: one with `on-failure` that ends well when the engine is restarted does not come up with it.
+#[test]
+fn what_an_engine_that_is_restarted_meanwhile_took_down_is_started_again() {
+    for m in machines() {
+        let job = stack(&m);
+        // Asked for the second time, behind the last container, it is another engine, and `db` is down.
+        m.program(
+            "systemctl",
+            "#!/bin/sh\ncase \"$*\" in *ActiveEnter*) n=$(cat \"$STUB/asked\" 2>/dev/null || echo 0); n=$((n + 1)); echo $n >\"$STUB/asked\"
+if [ $n = 1 ]; then echo since=1; else echo since=2; fi
+if [ $n = 2 ]; then printf exited >\"$STUB/containers/db/status\"; fi ;;
+*LoadState*) printf 'LoadState=loaded\\nActiveState=active\\n' ;; esac\n",
+        );
+        assert_eq!(m.job(&tag(1, 1), job), JobState::Done, "{}", m.shell);
+        assert_eq!(m.get("containers/db/status"), "running", "{}", m.shell);
+        let calls = m.calls();
+        let of = |what: &str| calls.iter().filter(|c| c.contains(what)).count();
+        assert_eq!(
+            (of("start [db]"), of("[up]")),
+            (2, 1),
+            "{}: {calls:?}",
+            m.shell
+        );
+        // One that is restarted again and again is not called done.
+        let m = Machine::new(m.shell);
+        let job = stack(&m);
+        m.program(
+            "systemctl",
+            "#!/bin/sh\ncase \"$*\" in *ActiveEnter*) echo . >>\"$STUB/asked\"; wc -c <\"$STUB/asked\" ;; *LoadState*) printf 'LoadState=loaded\\nActiveState=active\\n' ;; esac\n",
+        );
+        m.fails(&tag(1, 1), job, "start_failed");
+    }
+}

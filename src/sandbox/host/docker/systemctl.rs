@@ -165,6 +165,9 @@ fn show(at: &HostContext<'_>, files: &dyn HostFiles, argv: &[&str]) -> Option<St
             "LoadState" => "loaded".to_owned(),
             "ActiveState" if at.host.docker_active => "active".to_owned(),
             "ActiveState" => "inactive".to_owned(),
+            // It comes up with the boot, and is not restarted here.
+            "ActiveEnterTimestampMonotonic" if at.host.docker_active => "1000000".to_owned(),
+            "ActiveEnterTimestampMonotonic" => "0".to_owned(),
             "SubState" if at.host.docker_active => "running".to_owned(),
             "SubState" => "dead".to_owned(),
             _ => return None,

@@ -7,6 +7,7 @@ use crate::engine::real::Real;
 const EACH: usize = usize::MAX;
 /// A job or a service of ours; a script has no unit of its own.
 const KILLS: [&str; 2] = ["group", "unit"];
+const RESTARTS: [&str; 1] = ["engine"];
 
 /// What is begun, whose steps are struck and how, how many of them, and whether it may end new.
 struct Kind {
@@ -42,6 +43,14 @@ fn left_alone(real: &Real, kinds: &[Kind]) {
             effects = real.effects();
             before.again(real);
             ran = Some(kind.begun);
+        }
+        let mut effects = effects.clone();
+        if kind.hows == RESTARTS {
+            // Behind its last word the job is over, and a restart of the engine is anybody's.
+            let off = format!("{} ", kind.who);
+            let over = |line: &String| line.starts_with(&off) && line.contains("systemctl disable");
+            let end = effects.iter().position(over).unwrap_or(effects.len());
+            effects.truncate(end.saturating_sub(1));
         }
         let some = spread(points(&effects, kind.who, kind.hows), kind.most);
         work.extend(some.into_iter().map(|point| (kind, point)));
@@ -106,7 +115,6 @@ pub fn itself(real: &Real) {
 
 /// Nobody is killed: the Docker engine is restarted at a step of the job.
 pub fn engine_restarts(real: &Real) {
-    const RESTARTS: [&str; 1] = ["engine"];
     let kinds = [
         kind(Begun::Apply, "apply", &RESTARTS, 3),
         kind(Begun::Quiesce, "quiesce", &RESTARTS, 2),
