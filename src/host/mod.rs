@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | look | `scripts/look.sh`, for a plan with `scripts/pending.sh` | nothing; from a controller, the deadline |
 //! | mount | `scripts/mount.sh` | the sentinel, when asked to |
+//! | sample | `scripts/sample.sh` | nothing |
 //! | probe | `scripts/probe.sh` | nothing |
 //! | order | `scripts/order.sh` | one drop-in of docker.service, when asked to |
 //! | hold | `scripts/hold.sh` | names and containers of ours that keep images from being pruned, when asked to |
@@ -39,7 +40,7 @@ pub use input::Input;
 pub use port::*;
 pub use reply::{
     parse_exec, parse_hold, parse_job, parse_logs, parse_look, parse_mount, parse_order,
-    parse_probe, parse_put, parse_restore,
+    parse_probe, parse_put, parse_restore, parse_sample,
 };
 pub use shell::*;
 

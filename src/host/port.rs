@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cloud::CloudError;
 use crate::model::{
-    DeploymentName, HostFacts, ImageRef, InstanceId, MountFacts, OperationId, Probe, Probed,
-    RestoreState, Secret, ServiceName, Sha256Id,
+    DeploymentName, FolderSeen, HostFacts, ImageRef, InstanceId, MountFacts, OperationId, Probe,
+    Probed, RestoreState, Secret, ServiceName, Sha256Id,
 };
 
 /// A host that can be asked.
@@ -25,6 +25,14 @@ pub trait Host: Send + Sync {
         tag: Option<&Tag>,
         ask: &MountRequest,
     ) -> Result<MountFacts, HostError>;
+
+    /// Looks at a few files of each of these folders, side by side and under one time limit. In the order of the
+    /// request. Changes nothing.
+    async fn sample(
+        &self,
+        on: &InstanceId,
+        ask: &SampleRequest,
+    ) -> Result<Vec<FolderSeen>, HostError>;
 
     /// Asks what the compose file declares, side by side, and gives the last lines of logs. Changes nothing.
     async fn probe(&self, on: &InstanceId, ask: &ProbeRequest) -> Result<ProbeFacts, HostError>;
@@ -152,6 +160,31 @@ pub struct MountRequest {
     /// What the sentinel is to say when it is written: a short text without a newline.
     pub token: String,
 }
+
+/// The folders to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SampleRequest {
+    /// The mount point on whose file system they are to lie.
+    pub point: String,
+    /// What has not answered after this many seconds is not waited for.
+    pub limit_s: u32,
+    /// The folders; a bind of one file is a path of its own.
+    pub folders: Vec<SampleFolder>,
+}
+
+/// One folder to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SampleFolder {
+    /// Its path.
+    pub path: String,
+    /// At most so many files are chosen: those that were changed longest ago.
+    pub most: u32,
+    /// The very files that are wanted, as an earlier sample named them; empty: they are chosen.
+    pub files: Vec<String>,
+}
+
+/// Of each file of a sample so many bytes are read, from its beginning.
+pub const SAMPLE_BYTES: u32 = 64 << 10;
 
 /// Which mount Docker is to wait for.
 #[derive(Debug, Clone, PartialEq, Eq)]

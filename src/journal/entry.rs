@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::seen::Seen;
-use crate::model::{OperationId, Outcome, ServiceName, Sha256Id, Timestamp};
+use crate::model::{DataSample, OperationId, Outcome, ServiceName, Sha256Id, Timestamp};
 use crate::plan::{Boot, Check, Plan};
 
 /// The schema of a journal, named in its first line.
@@ -196,6 +196,9 @@ pub struct Evidence {
     /// The images that are held on the host.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub held: BTreeSet<Sha256Id>,
+    /// The services' data, as it was before the first change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataSample>,
     /// When every service was green first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub green_at: Option<Timestamp>,

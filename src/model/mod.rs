@@ -3,6 +3,7 @@
 //! Everything here is data that can be written down. Nothing here reads a clock, a file, the
 //! environment or the network.
 
+mod data;
 mod deployment;
 mod desired;
 mod duration;
@@ -16,6 +17,7 @@ mod request;
 mod restore;
 mod secret;
 
+pub use data::*;
 pub use deployment::*;
 pub use desired::*;
 pub use duration::duration_ms;

@@ -19,6 +19,10 @@ impl Performer<'_> {
             let is_over = self.world.clock.now() >= until;
             let not_yet = match self.back(on).await {
                 Ok(boot) => {
+                    // On the way back the services start all the same; that it is not as before is said behind it.
+                    if self.forward {
+                        self.data_is_there(on).await?;
+                    }
                     return Ok(Evidence {
                         boot: Some(boot),
                         ..Evidence::default()

@@ -7,6 +7,7 @@ mod adopt;
 mod await_host;
 mod check;
 mod containers;
+mod data;
 mod drive;
 mod exec;
 mod execute;

@@ -152,6 +152,7 @@ impl Performer<'_> {
             }
             None => None,
         };
+        let mut bound = None;
         if let (Some(point), true) = (&check.mount_point, check.host) {
             let ask = self.mount_request(point);
             let mount = self.mount(on, &ask).await?;
@@ -164,6 +165,7 @@ impl Performer<'_> {
                 check.stops_instance,
                 &containers,
             ));
+            bound = Some((point, containers));
         } else if check.host {
             // `--efs none`: no bind mount may lie under a mount point that is not mounted.
             let ask = LookRequest {
@@ -192,12 +194,18 @@ impl Performer<'_> {
         ) {
             return Err(failure);
         }
+        // Only what was judged to answer is read.
+        let data = match bound {
+            Some((point, containers)) => Some(self.sample_data(on, point, &containers).await?),
+            None => None,
+        };
         let warnings = checks
             .iter()
             .filter(|c| c.status == CheckStatus::Warn)
             .map(|c| c.message.clone())
             .collect();
         Ok(Evidence {
+            data,
             warnings,
             ..Evidence::default()
         })
@@ -236,7 +244,11 @@ impl Performer<'_> {
                 .join(self.deployment.name.as_str())
                 .join("snapshots"),
         );
-        match store.write(snapshot) {
+        let snapshot = Snapshot {
+            data: self.data_before().cloned(),
+            ..snapshot.clone()
+        };
+        match store.write(&snapshot) {
             Ok(()) => Ok(Evidence::default()),
             Err(StateError::Exists { .. }) => Ok(Evidence {
                 already: true,

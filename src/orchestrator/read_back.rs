@@ -7,7 +7,7 @@ use super::perform::Performer;
 use crate::efs;
 use crate::journal::Failure;
 use crate::model::{
-    Colour, HostFacts, ImageRef, InstanceFacts, InstanceId, ProjectFacts, ServiceName,
+    Colour, DataCompared, HostFacts, ImageRef, InstanceFacts, InstanceId, ProjectFacts, ServiceName,
 };
 use crate::plan::{CheckStatus, PlannedImage, VerifyHealth, first_digest};
 use crate::report::Verified;
@@ -48,6 +48,8 @@ impl Performer<'_> {
         }
         differs("the instance", &verified.state, expect.state.as_str());
         let (Some(facts), Some(project)) = (facts, project) else {
+            let why = "the instance is stopped: its data was not looked at";
+            verified.data = Some(DataCompared::not_compared(why));
             return Ok((verified, wrong, vec![]));
         };
         let sha = verified.compose_sha256.as_deref().unwrap_or("unreadable");
@@ -108,6 +110,10 @@ impl Performer<'_> {
                 .mounts
                 .insert(point.clone(), refused.unwrap_or_else(|| "ok".into()));
         }
+        let data = self.data_now(on).await?;
+        wrong.extend(efs::lost(&data));
+        extra.extend(efs::remarks(&data));
+        verified.data = Some(data);
         Ok((verified, wrong, extra))
     }
 
@@ -140,6 +146,7 @@ pub(super) fn verified(instance: &InstanceFacts, project: Option<&ProjectFacts>)
         images: project.map(|_| images),
         compose_sha256: project.and_then(ProjectFacts::compose_sha256),
         mounts: BTreeMap::new(),
+        data: None,
         health,
         public_ip: instance.public_ip.clone(),
     }

@@ -163,6 +163,7 @@ pub(crate) fn change(outcome: Outcome) -> ChangeData {
             images: Some(BTreeMap::new()),
             compose_sha256: None,
             mounts: BTreeMap::from([("/mnt/efs".into(), "ok".into())]),
+            data: Some(data(success)),
             health: BTreeMap::from([
                 (service("n8n"), "green".into()),
                 (service("ollama"), "red".into()),
@@ -173,6 +174,42 @@ pub(crate) fn change(outcome: Outcome) -> ChangeData {
         duration_seconds: if began { 125.0 } else { 0.0 },
         warnings: vec!["ollama was red before".into()],
         plan: (outcome == Outcome::Refused).then(|| PlanData::new(None, checks())),
+    }
+}
+
+/// Of two folders; one of them changed, or is lost.
+fn data(success: bool) -> DataCompared {
+    let folder = |name: &str, state, changed: &[&str]| FolderCompared {
+        folder: format!("/mnt/efs/{name}"),
+        services: [service(name)].into(),
+        state,
+        files: if state == DataState::Lost { 0 } else { 8 },
+        same: if state == DataState::Lost {
+            0
+        } else {
+            8 - changed.len()
+        },
+        changed: changed.iter().map(|c| (*c).to_owned()).collect(),
+        gone: vec![],
+        why: (state == DataState::Lost).then(|| "is empty now".to_owned()),
+    };
+    let ollama = if success {
+        DataState::Same
+    } else {
+        DataState::Lost
+    };
+    DataCompared {
+        state: if success {
+            DataState::Changed
+        } else {
+            DataState::Lost
+        },
+        why: None,
+        folders: vec![
+            folder("n8n", DataState::Changed, &["database.sqlite"]),
+            folder("ollama", ollama, &[]),
+        ],
+        left_out: vec![],
     }
 }
 

@@ -316,6 +316,13 @@ const HELP: &[(&str, &[&str])] = &[
         &["look at the service that is named, on the host: docker logs"],
     ),
     (
+        "data_lost",
+        &[
+            "bring the folder that is named back, on the host or from a backup; what is there now was not written by the services from before",
+            "then {program} resume {name} --unwind",
+        ],
+    ),
+    (
         "not_verified",
         &["see what is, and compare: {program} status {name}"],
     ),

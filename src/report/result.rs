@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{InstanceId, InstanceType, Outcome, ServiceName};
+use crate::model::{DataCompared, InstanceId, InstanceType, Outcome, ServiceName};
 use crate::plan::{Check, Plan, PlannedImage};
 
 use super::event::StepStatus;
@@ -112,6 +112,10 @@ pub struct Verified {
     pub compose_sha256: Option<String>,
     /// Mount point → `ok` or what is wrong.
     pub mounts: BTreeMap<String, String>,
+    /// The services' data against a sample from before the first change: the same, changed, lost. Null in what an older
+    /// version wrote, and where an operation was closed on what was there.
+    #[serde(default)]
+    pub data: Option<DataCompared>,
     /// Service → `green`, `yellow`, `red`, `finished`.
     pub health: BTreeMap<ServiceName, String>,
     /// The public address at the end.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Colour, ContainerFacts, Deployment, DeploymentName, FileSum, FileSystemId, ImageRef,
+    Colour, ContainerFacts, DataSample, Deployment, DeploymentName, FileSum, FileSystemId, ImageRef,
     InstanceId, InstanceType, Observed, Probed, ProjectFacts, RunState, ServiceName, Sha256Id,
     SnapshotId, Timestamp,
 };
@@ -53,6 +53,9 @@ pub struct Snapshot {
     pub services: BTreeMap<ServiceName, ServiceEvidence>,
     /// The boot that answered; None where the host could not be asked.
     pub boot_id: Option<String>,
+    /// A sample of the services' data at that time; None where none was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataSample>,
     /// Fields of a later version.
     #[serde(flatten)]
     #[schemars(skip)]
@@ -167,17 +170,20 @@ impl Snapshot {
             },
             services,
             boot_id: facts.map(|f| f.boot_id.clone()),
+            data: None,
             unknown: BTreeMap::new(),
         }
     }
 
-    /// Whether the same state was seen: all is equal but id, time, restart counts and boot.
+    /// Whether the same state was seen: all is equal but id, time, restart counts, boot and data.
     pub fn same_state(&self, other: &Self) -> bool {
         let bare = |snapshot: &Self| {
             let mut bare = snapshot.clone();
             bare.id = self.id.clone();
             bare.taken_at = self.taken_at;
             bare.boot_id = None;
+            // Services write: it is evidence, and no part of the state.
+            bare.data = None;
             for service in bare.services.values_mut() {
                 service.restarts = 0;
                 // Its colour is compared; the words of a red one may change with each look.

@@ -9,12 +9,12 @@ use async_trait::async_trait;
 use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, Effect, StatusChecks};
 use geusemaker::host::{
     ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobState, LookRequest, MountRequest,
-    OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, Tag,
+    OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, SampleRequest, Tag,
 };
 use geusemaker::journal::Entry;
 use geusemaker::model::{
-    HostFacts, InstanceFacts, InstanceId, InstanceType, MountFacts, Outcome, Permit, RestoreState,
-    Timestamp, TypeFacts,
+    FolderSeen, HostFacts, InstanceFacts, InstanceId, InstanceType, MountFacts, Outcome, Permit,
+    RestoreState, Timestamp, TypeFacts,
 };
 use geusemaker::orchestrator::World;
 use geusemaker::sandbox::memory::VirtualClock;
@@ -151,6 +151,14 @@ impl Host for Network {
     async fn look(&self, on: &InstanceId, ask: &LookRequest) -> Result<HostFacts, HostError> {
         self.reach()?;
         self.host.look(on, ask).await
+    }
+    async fn sample(
+        &self,
+        on: &InstanceId,
+        ask: &SampleRequest,
+    ) -> Result<Vec<FolderSeen>, HostError> {
+        self.reach()?;
+        self.host.sample(on, ask).await
     }
     async fn probe(&self, on: &InstanceId, ask: &ProbeRequest) -> Result<ProbeFacts, HostError> {
         self.reach()?;

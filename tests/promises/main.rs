@@ -6,6 +6,7 @@ mod bad_world;
 mod check;
 mod compose;
 mod credentials;
+mod data;
 mod deadlines;
 mod drift;
 mod engine;

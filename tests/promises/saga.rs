@@ -9,13 +9,14 @@ use async_trait::async_trait;
 use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, Effect, Lasting, StatusChecks};
 use geusemaker::host::{
     ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobState, LookRequest, MountRequest,
-    OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, Tag,
+    OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, SampleRequest, Tag,
 };
 use geusemaker::journal::{Entry, Failure, FailureClass, JOURNAL_SCHEMA, Line, committed};
 use geusemaker::model::{
-    ChangeOptions, Deployment, Desired, DesiredImage, GateSettings, HostFacts, ImageRef,
-    InstanceFacts, InstanceId, InstanceType, MountFacts, OperationId, Outcome, PROGRESS_MS, Permit,
-    Purpose, RestoreState, RollbackRequest, ServiceName, SnapshotId, TypeFacts, UpdateRequest,
+    ChangeOptions, Deployment, Desired, DesiredImage, FolderSeen, GateSettings, HostFacts,
+    ImageRef, InstanceFacts, InstanceId, InstanceType, MountFacts, OperationId, Outcome,
+    PROGRESS_MS, Permit, Purpose, RestoreState, RollbackRequest, ServiceName, SnapshotId,
+    TypeFacts, UpdateRequest,
 };
 use geusemaker::orchestrator::{
     Ask, Limits, Operation, Prepared, Recorder, TakenUp, Unguarded, Way, World, execute, observe,
@@ -144,6 +145,13 @@ impl Host for Faulty {
         ask: &OrderRequest,
     ) -> Result<OrderFacts, HostError> {
         self.host.order(on, tag, ask).await
+    }
+    async fn sample(
+        &self,
+        on: &InstanceId,
+        ask: &SampleRequest,
+    ) -> Result<Vec<FolderSeen>, HostError> {
+        self.host.sample(on, ask).await
     }
     async fn probe(&self, on: &InstanceId, ask: &ProbeRequest) -> Result<ProbeFacts, HostError> {
         self.host.probe(on, ask).await

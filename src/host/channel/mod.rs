@@ -15,15 +15,15 @@ use async_trait::async_trait;
 use super::envelope::{Gather, Next, parse_slice};
 use super::reply::{
     parse_hold, parse_job, parse_look, parse_mount, parse_order, parse_probe, parse_put,
-    parse_restore,
+    parse_restore, parse_sample,
 };
 use super::scripts::Verb;
 use super::{
     ArmRequest, HoldFacts, HoldRequest, Host, HostError, Input, Job, JobState, LookRequest,
-    MountRequest, OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, Tag,
+    MountRequest, OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, SampleRequest, Tag,
 };
 use crate::cloud::{Agent, Clock};
-use crate::model::{HostFacts, InstanceId, MountFacts, RestoreState};
+use crate::model::{FolderSeen, HostFacts, InstanceId, MountFacts, RestoreState};
 
 /// A host, asked through the agent that runs on it.
 pub struct RunCommandHost {
@@ -133,6 +133,18 @@ impl Host for RunCommandHost {
         parse_mount(tag.map(|t| t.fence), &document)
     }
 
+    async fn sample(
+        &self,
+        on: &InstanceId,
+        ask: &SampleRequest,
+    ) -> Result<Vec<FolderSeen>, HostError> {
+        let input = request::sample(ask)?;
+        let document = self
+            .document(on, Verb::Sample, None, input, ask.limit_s)
+            .await?;
+        parse_sample(ask, &document)
+    }
+
     async fn probe(&self, on: &InstanceId, ask: &ProbeRequest) -> Result<ProbeFacts, HostError> {
         let input = request::probe(ask)?;
         let document = self.document(on, Verb::Probe, None, input, 0).await?;
@@ -193,6 +205,12 @@ impl Host for RunCommandHost {
         let document = self.document(on, Verb::Commit, Some(tag), input, 0).await?;
         parse_restore(Verb::Commit, tag.fence, &document)
     }
+}
+
+/// The lines of a sample, for tests of the script alone.
+#[cfg(test)]
+pub(crate) fn sample_input(ask: &SampleRequest) -> Input {
+    request::sample(ask).expect("it fits")
 }
 
 /// The lines of a probe, for tests of the script alone.

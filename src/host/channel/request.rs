@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::host::scripts::{self, Verb, program_sha256};
 use crate::host::{
     ApplyJob, ArmRequest, FileText, HoldRequest, HostError, HostProbe, Input, Job, LookRequest,
-    MountRequest, OrderRequest, ProbeRequest, Tag, sha256_hex,
+    MountRequest, OrderRequest, ProbeRequest, SAMPLE_BYTES, SampleRequest, Tag, sha256_hex,
 };
 use crate::model::{Probe, Secret};
 
@@ -62,6 +62,20 @@ pub(super) fn mount(tag: Option<&Tag>, ask: &MountRequest) -> Result<Input, Host
         .text("limit", &ask.limit_s.to_string())
         .text("token", &ask.token);
     fits(Verb::Mount, input)
+}
+
+pub(super) fn sample(ask: &SampleRequest) -> Result<Input, HostError> {
+    let mut input = Input::new()
+        .text("point", mount_point(Verb::Sample, &ask.point)?)
+        .text("limit", &ask.limit_s.to_string())
+        .text("bytes", &SAMPLE_BYTES.to_string());
+    for folder in &ask.folders {
+        let most = folder.most.to_string();
+        let mut words = vec![most.as_str(), mount_point(Verb::Sample, &folder.path)?];
+        words.extend(folder.files.iter().map(String::as_str));
+        input = input.fields("folder", &words);
+    }
+    fits(Verb::Sample, input)
 }
 
 pub(super) fn order(tag: Option<&Tag>, ask: &OrderRequest) -> Result<Input, HostError> {

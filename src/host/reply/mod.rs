@@ -8,6 +8,7 @@ mod mount;
 mod order;
 mod probe;
 mod restore;
+mod sample;
 mod shell;
 
 pub use hold::parse_hold;
@@ -17,6 +18,7 @@ pub use mount::parse_mount;
 pub use order::parse_order;
 pub use probe::parse_probe;
 pub use restore::parse_restore;
+pub use sample::parse_sample;
 pub use shell::{parse_exec, parse_logs};
 
 use base64::Engine;

@@ -33,17 +33,23 @@ scratch() {
 }
 
 # bounded SECONDS BODY ARG…: runs BODY (a constant) in a session of its own with no descriptor of ours, and looks
-# for its answer in a file. It is never waited for: on a dead mount it cannot be killed. ANSWER is what it wrote.
+# for its answer in a file. It is never waited for: on a dead mount it cannot be killed. What can be is ended. ANSWER is
+# what it wrote.
 PROBE=0
 bounded() {
   _limit=$(($1 * 1000)) _body=$2
   shift 2
   PROBE=$((PROBE + 1))
+  # In a shell of its own, so that no shell says of what is ended that it was.
   # shellcheck disable=SC2086
-  setsid $SH -c "$_body" probe "$T/$PROBE" "$@" </dev/null >/dev/null 2>&1 9>&- &
+  _pid=$(setsid $SH -c "$_body" probe "$T/$PROBE" "$@" </dev/null >/dev/null 2>&1 9>&- & printf %s "$!")
   NAPPED=0
   until [ -e "$T/$PROBE" ]; do
-    if [ "$NAPPED" -ge "$_limit" ]; then ANSWER=hangs; return 0; fi
+    if [ "$NAPPED" -ge "$_limit" ]; then
+      kill -s KILL -- "-$_pid" 2>/dev/null || :
+      ANSWER=hangs
+      return 0
+    fi
     nap
   done
   ANSWER=

@@ -58,6 +58,8 @@ pub enum Verb {
     LookMade,
     /// Looks at a mount point under a time limit.
     Mount,
+    /// Looks at a few files of each service's data.
+    Sample,
     /// Asks what the compose file declares.
     Probe,
     /// Starts a job.
@@ -82,10 +84,11 @@ pub enum Verb {
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 13] = [
+    pub const ALL: [Verb; 14] = [
         Verb::Look,
         Verb::LookMade,
         Verb::Mount,
+        Verb::Sample,
         Verb::Probe,
         Verb::Start,
         Verb::Poll,
@@ -103,6 +106,7 @@ impl Verb {
         match self {
             Verb::Look | Verb::LookMade => "look",
             Verb::Mount => "mount",
+            Verb::Sample => "sample",
             Verb::Probe => "probe",
             Verb::Start => "start",
             Verb::Poll => "poll",
@@ -118,7 +122,7 @@ impl Verb {
 
     /// The constant text of its script, up to and with the line that begins the input.
     pub fn script(self) -> &'static str {
-        static TEXTS: LazyLock<[String; 13]> = LazyLock::new(|| Verb::ALL.map(|v| v.text(lean)));
+        static TEXTS: LazyLock<[String; 14]> = LazyLock::new(|| Verb::ALL.map(|v| v.text(lean)));
         &TEXTS[self as usize]
     }
 
@@ -129,6 +133,7 @@ impl Verb {
             Verb::Look => &[TAG, DOCKER, FACTS, LOOK],
             Verb::LookMade => &[TAG, DOCKER, FACTS, include_str!("pending.sh"), LOOK],
             Verb::Mount => &[TAG, RECORD, DOCKER, FACTS, include_str!("mount.sh")],
+            Verb::Sample => &[FACTS, include_str!("sample.sh")],
             Verb::Probe => &[DOCKER, FACTS, ASKS, include_str!("probe.sh")],
             Verb::Start => &[TAG, RECORD, &program, include_str!("start.sh")],
             Verb::Poll => &[TAG, RECORD, include_str!("poll.sh")],

@@ -368,6 +368,26 @@ impl Machine {
         }
     }
 
+    /// What runs and names this machine's root, once what was just ended is gone.
+    pub fn processes(&self) -> Vec<String> {
+        let root = self.root().display().to_string();
+        let look = || -> Vec<String> {
+            let all = fs_err::read_dir("/proc").into_iter().flatten().flatten();
+            all.filter_map(|p| std::fs::read(p.path().join("cmdline")).ok())
+                .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+                .filter(|line| line.contains(&root))
+                .collect()
+        };
+        let until = Instant::now() + Duration::from_secs(2);
+        loop {
+            let seen = look();
+            if seen.is_empty() || Instant::now() > until {
+                return seen;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// The folder of a job.
     pub fn record(&self, tag: &Tag) -> PathBuf {
         self.root()

@@ -9,3 +9,4 @@ pub(crate) mod machine;
 mod order;
 mod probe;
 mod restore;
+mod sample;

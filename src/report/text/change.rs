@@ -4,7 +4,7 @@ use super::super::print::{Reply, Words};
 use super::super::result::{ChangeData, StepData, Verified};
 use super::super::{Ink, Paper, StepStatus};
 use super::seconds;
-use crate::model::Outcome;
+use crate::model::{DataCompared, DataState, Outcome};
 
 /// The outcome in one sentence.
 pub fn headline(outcome: Outcome, name: Option<&str>) -> String {
@@ -64,6 +64,9 @@ pub(super) fn change(reply: &Reply, data: &ChangeData, words: &Words) -> Paper {
     }
     if let Some(verified) = &data.verified {
         fact(if bad { "what is" } else { "verified" }, what_is(verified));
+        if let Some(data) = &verified.data {
+            fact("data", what_of(data));
+        }
         if let Some(ip) = &verified.public_ip {
             fact("address", ip.clone());
         }
@@ -112,6 +115,39 @@ fn what_is(verified: &Verified) -> String {
         parts.push("the host could not be asked".into());
     }
     parts.join(", ")
+}
+
+/// The services' data, on one line.
+fn what_of(data: &DataCompared) -> String {
+    if let Some(why) = &data.why {
+        return format!("not compared: {why}");
+    }
+    let compared = || data.folders.iter().filter(|f| f.files > 0);
+    let (files, same) =
+        compared().fold((0, 0), |(files, same), f| (files + f.files, same + f.same));
+    let folders = compared().count();
+    let of = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let mut parts = Vec::new();
+    if files > 0 {
+        let (files, folders) = (of(files, "file"), of(folders, "folder"));
+        parts.push(format!("{same} of {files} in {folders} the same"));
+    }
+    for folder in &data.folders {
+        match (folder.state, &folder.why) {
+            (DataState::Lost, Some(why)) => parts.push(format!("{} {why}", folder.folder)),
+            (DataState::Changed, _) => {
+                let mut said = Vec::new();
+                for (what, names) in [("changed", &folder.changed), ("gone", &folder.gone)] {
+                    if !names.is_empty() {
+                        said.push(format!("{} {what}", names.join(", ")));
+                    }
+                }
+                parts.push(format!("{}: {}", folder.folder, said.join(", ")));
+            }
+            _ => {}
+        }
+    }
+    parts.join("; ")
 }
 
 /// The steps, one a row.

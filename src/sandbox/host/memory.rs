@@ -8,7 +8,7 @@ mod looks;
 mod order;
 mod restore;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -20,9 +20,9 @@ use super::state::{HostContext, HostState};
 use crate::cloud::Clock;
 use crate::host::{
     ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobFailure, JobState, LookRequest,
-    MountRequest, OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, Running, Tag,
+    MountRequest, OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, Running, SampleRequest, Tag,
 };
-use crate::model::{HostFacts, InstanceId, MountFacts, OperationId, RestoreState};
+use crate::model::{FolderSeen, HostFacts, InstanceId, MountFacts, OperationId, RestoreState};
 use crate::sandbox::fault::Faults;
 use crate::sandbox::latency::Latency;
 use crate::sandbox::registry::Registry;
@@ -51,6 +51,9 @@ pub struct MemoryRecord {
     pub policies: BTreeMap<String, String>,
     /// The sentinel, by file system (`local` is the folder under the mount point).
     pub sentinels: BTreeMap<String, String>,
+    /// Folders on the file system that somebody has emptied. Each other one holds one file.
+    #[serde(default)]
+    pub emptied: BTreeSet<String>,
     /// The highest fence and sequence number that was here.
     pub last: Option<(u64, u64)>,
     /// Its armed restore.
@@ -117,6 +120,17 @@ impl<W: HostWorld + 'static> Host for MemoryHost<W> {
                 at.host.memory.admit(tag, at.now)?;
             }
             Ok(looks::mount(at, tag.is_some(), ask))
+        })?
+    }
+
+    async fn sample(
+        &self,
+        on: &InstanceId,
+        ask: &SampleRequest,
+    ) -> Result<Vec<FolderSeen>, HostError> {
+        self.0.with_host(on, |at| {
+            at.pass();
+            Ok(looks::sample(at, ask))
         })?
     }
 

@@ -86,6 +86,8 @@ suite! {
     docker_waits_for_the_mount_after_check_fix: mounts::order => systemd,
     a_private_registry_wants_its_sign_in: pull::private,
     a_disk_below_the_floor_is_refused: pull::floor,
+    a_disk_that_fills_in_the_pull_touches_nothing: pull::fills,
+    a_registry_that_never_answers_is_given_up: pull::silent,
     exec_runs_on_the_instance_and_inside_a_container: shell::run,
     an_exec_is_ended_inside_a_container_too: shell::ended,
     logs_of_a_crashed_container_and_over_a_restart: shell::logs,

@@ -33,7 +33,25 @@ pub fn resize(real: &Real) {
         "n8n=n8nio/n8n:1.1.0",
     ];
     let result = real.update(&args, 0);
-    assert_eq!(result["data"]["verified"]["type"], "t3.large", "{result}");
+    let verified = &result["data"]["verified"];
+    assert_eq!(verified["type"], "t3.large", "{result}");
+    // The same files before and after, over a real boot; what the services rewrote meanwhile is named.
+    let folders = verified["data"]["folders"].as_array().expect("folders");
+    let seen: Vec<(&str, &str)> = folders
+        .iter()
+        .filter_map(|f| Some((f["folder"].as_str()?, f["state"].as_str()?)))
+        .collect();
+    let is = |name: &'static str, state: &'static str| (name, state);
+    assert_eq!(
+        seen,
+        [
+            is("/mnt/efs/n8n", "same"),
+            is("/mnt/efs/ollama", "not_compared"),
+            is("/mnt/efs/postgres", "not_compared"),
+            is("/mnt/efs/qdrant", "not_compared"),
+        ],
+        "{verified}"
+    );
     assert_ne!(boot_id(real), boot);
     let after = real.containers();
     assert_eq!(real.container("n8n").image, "n8nio/n8n:1.1.0");

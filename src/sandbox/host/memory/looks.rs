@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::host::{
     HELD_CONTAINER, HostError, HostProbe, LookRequest, MountRequest, ProbeFacts, ProbeRequest,
+    SampleFolder, SampleRequest,
 };
 use crate::model::sha256_hex;
 use crate::model::{
-    BindFacts, ContainerFacts, FileFacts, HostFacts, ImageFacts, MountFacts, Probe, Probed,
-    ProjectFacts, Secret, SeenInside, ServiceName, Sha256Id,
+    BindFacts, ContainerFacts, FileFacts, FileSeen, FolderSeen, HostFacts, ImageFacts, MountFacts,
+    Probe, Probed, ProjectFacts, Secret, SeenInside, ServiceName, Sha256Id,
 };
 use crate::sandbox::host::docker::{COMPOSE_VERSION, Container, DOCKER_VERSION, Serves};
 use crate::sandbox::host::files::HostFiles;
@@ -263,4 +264,34 @@ pub(super) fn mount(at: &mut HostContext<'_>, write: bool, ask: &MountRequest) -
     };
     facts.sentinel = present.to_owned();
     facts
+}
+
+/// Each folder holds a README, as the sandbox's disk does, unless it was emptied or its file system is away.
+pub(super) fn sample(at: &HostContext<'_>, ask: &SampleRequest) -> Vec<FolderSeen> {
+    let one = |folder: &SampleFolder| {
+        let empty = at.host.memory.emptied.contains(&folder.path);
+        match at.host.mount {
+            MountKind::Hang => FolderSeen::NotSeen {
+                why: "no answer within the time limit".to_owned(),
+            },
+            MountKind::Ok | MountKind::Readonly if !empty => {
+                let text = format!("data of {}\n", folder.path);
+                FolderSeen::Seen {
+                    apart: false,
+                    count: 1,
+                    files: vec![FileSeen {
+                        name: "README".to_owned(),
+                        size: text.len() as u64,
+                        sha256: Some(sha256_hex(text.as_bytes())),
+                    }],
+                }
+            }
+            _ => FolderSeen::Seen {
+                apart: false,
+                count: 0,
+                files: Vec::new(),
+            },
+        }
+    };
+    ask.folders.iter().map(one).collect()
 }
