@@ -17,6 +17,10 @@ pub type PendingEdits = BTreeMap<ServiceName, Vec<String>>;
 /// # Errors
 /// Why it cannot be known.
 pub fn pending_edits(document: &str) -> Result<PendingEdits, String> {
+    // Whatever stands around it: what was to be read is not there.
+    if document.lines().any(|line| line == "@gone") {
+        return Err("a container or its image went away".into());
+    }
     // Each part begins with a line `@…`.
     let mut whole: Vec<String> = Vec::new();
     for line in document.lines() {
@@ -46,7 +50,6 @@ pub fn pending_edits(document: &str) -> Result<PendingEdits, String> {
                 edits.entry(service).or_default().extend(found);
             }
             ("failed", _) => return Err("`docker compose config` failed on the host".into()),
-            ("gone", _) => return Err("a container or its image went away".into()),
             _ => return Err(unreadable()),
         }
     }

@@ -48,11 +48,11 @@ fn what_cannot_be_known_says_why() {
         ),
         (
             "@config\n{}\n@container a\n@gone\n",
-            "`docker compose config` on the host has another form",
+            "a container or its image went away",
         ),
         (
             "@config\n{}\n@container a\nJ {}\n@image\n@gone\n",
-            "`docker compose config` on the host has another form",
+            "a container or its image went away",
         ),
     ] {
         assert_eq!(pending_edits(document), Err(why.to_owned()), "{document}");

@@ -1,13 +1,18 @@
 //! In which order containers start and stop.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::ContainerFacts;
+use crate::containers::ServiceDoc;
+use crate::model::{ContainerFacts, ServiceName};
 
-/// The containers that run, each behind those that it depends on (label
-/// `com.docker.compose.depends_on`); by name where nothing else decides. One-off containers of
-/// `compose run` are not part of the stack. A circle, which Compose refuses, ends up in name order.
-pub fn start_order(containers: &[ContainerFacts]) -> Vec<&ContainerFacts> {
+/// The containers that run, each behind those that it depends on: by its label `com.docker.compose.depends_on`, and by
+/// the compose files (`services`), since an `up --no-deps`, as ours is, leaves the label empty (seen). By name where nothing else
+/// decides. One-off containers of `compose run` are not part of the stack. A circle, which Compose refuses, ends up in name
+/// order.
+pub fn start_order<'a>(
+    containers: &'a [ContainerFacts],
+    services: &BTreeMap<ServiceName, ServiceDoc>,
+) -> Vec<&'a ContainerFacts> {
     let mut waiting: Vec<&ContainerFacts> = containers
         .iter()
         .filter(|c| c.running() && !c.one_off)
@@ -19,8 +24,10 @@ pub fn start_order(containers: &[ContainerFacts]) -> Vec<&ContainerFacts> {
         let free = waiting
             .iter()
             .position(|c| {
+                let said = services.get(&c.service).map(|s| &s.depends_on);
                 c.depends_on
                     .iter()
+                    .chain(said.into_iter().flatten())
                     .all(|d| d == c.service.as_str() || !still.contains(d.as_str()))
             })
             .unwrap_or(0);

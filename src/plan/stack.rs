@@ -40,10 +40,12 @@ impl<'a> Stack<'a> {
             .projects
             .iter()
             .find(|p| p.name == input.deployment.compose.project)?;
+        let texts = project.texts();
+        let services = texts.and_then(|texts| read_project(&texts).ok());
         Some(Self {
             host,
             project,
-            running: start_order(&project.containers),
+            running: start_order(&project.containers, &services.unwrap_or_default()),
             declared: project
                 .texts()
                 .and_then(|texts| declared(&texts).ok())

@@ -380,6 +380,18 @@ pub(super) fn shapes() -> Vec<Shape> {
             downtime: 20,
         },
         Shape {
+            name: "a label that an up without dependencies has emptied is made good by the file",
+            scene: || {
+                let mut s = scene(Some("t3.large"), &[]);
+                s.container("n8n").depends_on.clear();
+                s
+            },
+            steps: TYPE_STEPS,
+            changes: &["instance_type: t3.medium -> t3.large"],
+            warnings: &[],
+            downtime: 110,
+        },
+        Shape {
             name: "depends_on decides the order, both ways",
             scene: || {
                 let mut s = scene(Some("t3.large"), &[]);

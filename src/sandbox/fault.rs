@@ -173,8 +173,8 @@ impl Fault {
                 if ImageRef::new(target).is_err() {
                     return Err(bad("an image reference after pull:", target));
                 }
-                if code != "missing" {
-                    return Err(bad("pull:REF=missing", code));
+                if !matches!(code, "missing" | "unreachable") {
+                    return Err(bad("pull:REF=missing or pull:REF=unreachable", code));
                 }
                 Ok(fault(format!("pull:{target}"), None, code))
             }

@@ -78,9 +78,39 @@ pub enum PullError {
     /// A registry that is not Docker Hub: the sandbox has no network.
     #[error("Get \"https://{0}/v2/\": dial tcp: lookup {0}: no such host")]
     NoSuchHost(String),
+    /// Nobody answers where the registry should be.
+    #[error("Get \"{}/v2/\": dial tcp{}", base(.0), refused(.0))]
+    Unreachable(String),
     /// The tag has no image for the host's architecture.
     #[error("no matching manifest for linux/{0} in the manifest list entries")]
     NoMatchingManifest(String),
+}
+
+/// Where a registry is asked: one on the loopback interface without TLS.
+fn base(host: &str) -> String {
+    match host {
+        "docker.io" => "https://registry-1.docker.io".to_owned(),
+        host if is_loopback(host) => format!("http://{host}"),
+        host => format!("https://{host}"),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.starts_with("127.") || host.starts_with("localhost")
+}
+
+/// An address is refused; the name of one is not found.
+fn refused(host: &str) -> String {
+    let at = if host == "docker.io" {
+        "registry-1.docker.io"
+    } else {
+        host
+    };
+    if is_loopback(host) {
+        format!(" {host}: connect: connection refused")
+    } else {
+        format!(": lookup {at}: no such host")
+    }
 }
 
 /// Repositories on Docker Hub that the sandbox has: name, size of an image, HEALTHCHECK in the image.
@@ -107,7 +137,7 @@ impl Registry {
     /// The image behind a reference, for an architecture (`amd64`, `arm64`).
     ///
     /// Every tag of the known repositories that looks like a release is there, unless a fault
-    /// `pull:REF` with the code `missing` is in force (it is used up by one).
+    /// `pull:REF` is in force (it is used up by one): `missing`, or `unreachable` where its registry does not answer.
     ///
     /// # Errors
     /// [`PullError`], as `docker pull` words it.
@@ -117,8 +147,14 @@ impl Registry {
         architecture: &str,
         faults: &mut Faults,
     ) -> Result<RegistryImage, PullError> {
-        if strike_ref(faults, "pull:", reference.as_str()).is_some() {
-            return Err(PullError::ManifestUnknown(familiar(reference.as_str())));
+        match strike_ref(faults, "pull:", reference.as_str()).as_deref() {
+            Some("unreachable") => {
+                let whole = reference.normalized();
+                let host = whole.split('/').next().unwrap_or_default();
+                return Err(PullError::Unreachable(host.to_owned()));
+            }
+            Some(_) => return Err(PullError::ManifestUnknown(familiar(reference.as_str()))),
+            None => {}
         }
         self.find(reference, architecture)
     }
@@ -133,12 +169,9 @@ impl Registry {
         architecture: &str,
     ) -> Result<RegistryImage, PullError> {
         let normalized = reference.normalized();
+        // Alone under its reference, and no list of architectures: Docker takes it whatever it is for. (Seen.)
         if let Some(image) = self.added.get(&normalized) {
-            return if image.architecture == architecture {
-                Ok(image.clone())
-            } else {
-                Err(PullError::NoMatchingManifest(architecture.to_owned()))
-            };
+            return Ok(image.clone());
         }
         let Some(path) = normalized.strip_prefix("docker.io/") else {
             let host = normalized.split('/').next().unwrap_or_default();

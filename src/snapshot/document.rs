@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Colour, ContainerFacts, DataSample, Deployment, DeploymentName, FileSum, FileSystemId, ImageRef,
-    InstanceId, InstanceType, Observed, Probed, ProjectFacts, RunState, ServiceName, Sha256Id,
-    SnapshotId, Timestamp,
+    Colour, ContainerFacts, DataSample, Deployment, DeploymentName, FileSum, FileSystemId,
+    ImageRef, InstanceId, InstanceType, Observed, Probed, ProjectFacts, RunState, ServiceName,
+    Sha256Id, SnapshotId, Timestamp,
 };
 use crate::plan::PlannedImage;
 

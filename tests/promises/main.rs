@@ -11,6 +11,7 @@ mod deadlines;
 mod drift;
 mod engine;
 mod faults;
+mod forms;
 mod health;
 mod held;
 mod host_alone;

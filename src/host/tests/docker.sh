@@ -5,6 +5,7 @@ set -u
 D=$STUB
 word=$1; [ "$1" = compose ] && for a in "$@"; do case $a in up | config | version) word=$a ;; esac; done
 n=0; [ -f "$D/slow/$word" ] && n=$(cat "$D/slow/$word")
+# shellcheck disable=SC2129
 # One line a call: in the log of the tests, arguments stay apart.
 printf '%s' "$1" >>"$D/calls"; for a in "$@"; do [ "$a" = "$1" ] || case $a in *'{{'*) printf ' FMT' ;; *) printf ' [%s]' "$a" ;; esac; done >>"$D/calls"; echo >>"$D/calls"
 i=0; while [ "$i" -lt "$n" ]; do sleep 0.1; i=$((i + 1)); done
@@ -27,7 +28,11 @@ case "$*" in
   'compose version --short') echo 2.27.1 ;;
   'info --format'*) echo 26.1.3 /var/lib/docker ;;
   'exec '*) find_one "$2" || exit 1; shift 2; STUB_NAME=$C sh -c '"$@"' x "$@" ;;
-  'logs --tail 20 '*) find_one "$4" || exit 1; tail -n 20 "$C/log" ;;
+  'logs '*) # lines of the file `log` begin with their time where a test wants them to
+    tail=all since=; shift
+    while [ $# -gt 1 ]; do case $1 in --timestamps) shift ;; --tail) tail=$2; shift 2 ;; --since) since=$2; shift 2 ;; *) exit 64 ;; esac; done
+    find_one "$1" || exit 1
+    case $tail in all) cat "$C/log" ;; *) tail -n "$tail" "$C/log" ;; esac | SINCE=$since awk 'ENVIRON["SINCE"] == "" || $1 >= ENVIRON["SINCE"]' ;;
   'ps -aq --no-trunc --filter label=geusemaker.held='*)
     for c in "$D/containers"/*; do [ "$(cat "$c/held" 2>/dev/null)" = "${last#label=geusemaker.held=}" ] && cat "$c/id"; done; exit 0 ;;
   'image ls --no-trunc --format '*' geusemaker/held')
@@ -51,6 +56,8 @@ case "$*" in
         *' none {{.ID}}'*'{{.RestartCount}}') printf '/%s %s none %s %s 0\n' "${C##*/}" "$(cat "$C/status")" "$(cat "$C/id")" "$(cat "$C/started" 2>/dev/null || echo 1)" ;;
         *'{{.RestartCount}}') printf '/%s %s %s %s %s 0\n' "${C##*/}" "$(cat "$C/status")" "$(cat "$C/health" 2>/dev/null || echo none)" "$(cat "$C/id")" "$(cat "$C/started" 2>/dev/null || echo 1)" ;;
         '{{.Name}}') echo "/${C##*/}" ;;
+        'x{{.Name}}'*) cat "$C/row" ;;
+        '{{range .Config.Env}}'*) cat "$C/made" ;;
         *MaximumRetryCount*) cat "$C/policy" ;;
         *'RestartPolicy.Name}}') sed 's/:.*//' "$C/policy" ;;
         *working_dir*) printf '/%s %s %s %s %s\n' "${C##*/}" "$(cat "$C/id")" "$(cat "$C/image")" "$(cat "$C/status")" "$(cat "$C/dir" 2>/dev/null)" ;;
@@ -64,6 +71,7 @@ case "$*" in
       case $n in sha256:*) id=$n ;; *) id=$(image_of "$n") || { echo "Error: No such image: $n" >&2; rc=1; continue; } ;; esac
       case $form in
         'I {{.ID}}'*) if grep -qsx "$id" "$D/gone"; then echo "Error: No such image: $id" >&2; rc=1; else echo "I $id"; cat "$D/about.$id" 2>/dev/null; fi ;;
+        '{{range .Config.Env}}'*) [ -f "$D/brought.$id" ] || { echo "Error: No such image: $n" >&2; exit 1; }; cat "$D/brought.$id" ;;
         *architecture*) echo "{\"id\":\"$id\",\"digests\":null,\"architecture\":\"amd64\"}" ;;
         *RepoDigests*) echo "$id [\"x@$id\"]" ;;
         *) echo "$id" ;;
@@ -77,6 +85,7 @@ case "$*" in
   'start '*) find_one "$2" || exit 1; echo running >"$C/status"; echo "$2" ;;
   'update --restart='*) find_one "$3" || exit 1; echo "${2#--restart=}" >"$C/policy"; echo "$3" ;;
   *' config -q') shift 5; [ "$1" = -f ] || exit 64; while [ "$1" = -f ]; do grep -q BROKEN "$GEUSEMAKER_ROOT$2" && break; shift 2; done; [ "$1" = -f ] && { printf 'invalid interpolation format for services.db.environment.PW.\nYou may need to escape any $ with another $.\nhunter2$\n' >&2; exit 15; }; exit 0 ;;
+  *' config --format json '*) cat "$D/config.json" ;;
   *' up -d --no-deps --pull never --no-build '*)
     find_one "$last" || { mkdir "$D/containers/$last"; C=$D/containers/$last; echo ffff >"$C/id"; }
     image_of "$last.wanted" >"$C/image" || exit 1

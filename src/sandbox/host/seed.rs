@@ -77,6 +77,7 @@ pub fn seed_host(
         directory: directory.to_owned(),
         files: vec![COMPOSE_FILE.to_owned()],
         env_files: vec![ENV_FILE.to_owned()],
+        no_deps: false,
     };
     let project = load_compose(
         files,

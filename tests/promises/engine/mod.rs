@@ -11,9 +11,9 @@ mod mounts;
 mod power;
 mod proxy;
 mod pull;
-mod real;
+pub mod real;
 mod shell;
-mod twin;
+pub mod twin;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -43,6 +43,7 @@ macro_rules! needs {
 }
 
 suite! {
+    the_record_of_its_answers_is_what_it_answers: crate::forms::on_the_engine,
     a_project_of_three_files_merges_profiles_and_a_one_shot: compose::grown,
     pending_edits_are_named_and_nothing_else_is: compose::edited,
     the_predecessor_s_stack_in_both_its_folders: compose::predecessor,

@@ -95,10 +95,15 @@ impl Real {
         command
     }
 
-    /// The same, to its end.
+    /// What one of its verbs says, however it ends.
+    pub fn output(&self, words: &[&str]) -> Output {
+        self.script(words).output().unwrap()
+    }
+
+    /// The same, to go well.
     #[track_caller]
     pub fn up(&self, words: &[&str]) -> String {
-        done(self.script(words).output().unwrap(), &words.join(" "))
+        done(self.output(words), &words.join(" "))
     }
 
     /// Runs a shell script on the instance; its standard output.

@@ -87,7 +87,8 @@ const IMAGES: [(&str, bool, &str); 11] = [
 ];
 
 impl Twin {
-    fn new() -> Self {
+    /// With five services that are up and green.
+    pub fn new() -> Self {
         let twin = Self {
             sandbox: Sandbox::new(),
         };
@@ -126,8 +127,14 @@ impl Twin {
         twin
     }
 
-    fn place(&self) -> Place {
+    /// The sandbox on disk.
+    pub fn place(&self) -> Place {
         Place::open(&self.sandbox.path().join("sandbox")).unwrap()
+    }
+
+    /// The folder that is its host's root.
+    pub fn folder(&self) -> std::path::PathBuf {
+        self.sandbox.host()
     }
 
     fn fault(&self, fault: &str) {

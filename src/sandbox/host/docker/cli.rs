@@ -90,9 +90,7 @@ fn call(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[&str]) -> Answe
             each(at, rest, |at, name| at.host.engine.remove(name, true))
         }
         // There are no volumes here that would go with it.
-        ["rm", "-v" | "--volumes", rest @ ..] | ["rm", rest @ ..] => {
-            each(at, rest, |at, name| at.host.engine.remove(name, false))
-        }
+        ["rm", "-v" | "--volumes", rest @ ..] | ["rm", rest @ ..] => remove(at, rest),
         ["rmi", name] | ["image", "rm", name] => prune::rmi(at, name),
         ["image", "prune", rest @ ..] => prune::images(at, rest),
         ["container", "prune", "-f" | "--force"] => prune::containers(at),
@@ -257,7 +255,14 @@ fn inspected(format: Option<&str>, documents: Vec<Value>, missing: &[String]) ->
 }
 
 fn reference(text: &str) -> Result<ImageRef, Answer> {
-    ImageRef::new(text).map_err(|_| Answer::failed("invalid reference format"))
+    ImageRef::new(text).map_err(|_| {
+        let name = text.rsplit_once(':').map_or(text, |(name, _)| name);
+        let why = match name.bytes().any(|b| b.is_ascii_uppercase()) {
+            true => ": repository name must be lowercase",
+            false => "",
+        };
+        Answer::failed(format!("invalid reference format{why}"))
+    })
 }
 
 pub(super) fn pull(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
@@ -355,6 +360,14 @@ fn each(
             }
         }
     }
+    answer
+}
+
+/// `docker rm`: what is not there the client says by itself.
+fn remove(at: &mut HostContext<'_>, names: &[&str]) -> Answer {
+    let mut answer = each(at, names, |at, name| at.host.engine.remove(name, false));
+    let (of_daemon, own) = ("Error response from daemon: No such", "Error: No such");
+    answer.stderr = answer.stderr.replace(of_daemon, own);
     answer
 }
 

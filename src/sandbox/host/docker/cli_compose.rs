@@ -1,7 +1,7 @@
 //! `docker compose …` as the scripts call it.
 
 use super::cli::{Answer, unknown};
-use super::compose::{COMPOSE_VERSION, Options, up};
+use super::compose::{COMPOSE_VERSION, Options, up, warning};
 use super::list;
 use super::spec::config;
 use crate::sandbox::host::{HostContext, HostFiles};
@@ -18,6 +18,7 @@ pub(super) fn compose(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[&
         directory: String::new(),
         files: Vec::new(),
         env_files: Vec::new(),
+        no_deps: true,
     };
     let mut words = argv;
     loop {
@@ -53,18 +54,19 @@ pub(super) fn compose(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[&
         ["config", "-q" | "--quiet"] => match options.load(files) {
             Ok(project) => {
                 let mut answer = Answer::default();
-                for warning in project.warnings {
-                    answer.stderr += &format!("level=warning msg={warning:?}\n");
+                for text in project.warnings {
+                    answer.stderr += &format!("{}\n", warning(&text, at.now));
                 }
                 answer
             }
-            Err(why) => Answer::failed(why),
+            Err(why) => failed(why),
         },
         ["config", "--format", "json", services @ ..] if !services.is_empty() => {
             let loaded = options.load(files);
             match loaded.and_then(|project| config(&options.project, &project, services)) {
-                Ok(text) => Answer::ok(text + "\n"),
-                Err(why) => Answer::failed(why),
+                // It ends its JSON without a newline.
+                Ok(text) => Answer::ok(text),
+                Err(why) => failed(why),
             }
         }
         ["up", rest @ ..] => {
@@ -85,13 +87,33 @@ pub(super) fn compose(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[&
                 answer.stderr += &format!("{line}\n");
             }
             if let Err(why) = result {
-                answer.stderr += &format!("{why}\n");
-                answer.code = 1;
+                let end = failed(why);
+                answer.stderr += &end.stderr;
+                answer.code = end.code;
             }
             answer
         }
         _ => unknown(argv),
     }
+}
+
+/// Compose ends with 15 where a file says something wrong, with 14 where one is not there.
+fn failed(why: String) -> Answer {
+    let mut answer = Answer::failed(&why);
+    let is = |words: &[&str]| words.iter().any(|w| why.contains(w));
+    if is(&["no such file or directory"]) {
+        answer.code = 14;
+    } else if is(&[
+        "yaml: ",
+        "validating ",
+        "error while interpolating ",
+        "invalid compose project",
+        "must be a mapping",
+        "invalid interpolation format",
+    ]) {
+        answer.code = 15;
+    }
+    answer
 }
 
 /// The services of `up -d --no-deps --pull never --no-build SERVICE…`; None where one of these is missing:

@@ -7,7 +7,9 @@ use super::compose_file::{Project, Service, load};
 use super::container::{Container, Status};
 use super::engine::{Engine, no_such_image};
 use super::spec::made;
+use crate::model::sha256_hex;
 use crate::sandbox::host::HostFiles;
+use crate::sandbox::registry::familiar;
 
 /// What Compose says it is (labels, `docker compose version`).
 pub const COMPOSE_VERSION: &str = "2.26.1";
@@ -23,6 +25,8 @@ pub struct Options {
     pub files: Vec<String>,
     /// `--env-file`, in order.
     pub env_files: Vec<String>,
+    /// `--no-deps` of `up`: Compose then forgets what a service depends on, in its label and in its hash. (Seen.)
+    pub no_deps: bool,
 }
 
 impl Options {
@@ -60,12 +64,7 @@ pub fn up(
     log: &mut Vec<String>,
 ) -> Result<(), String> {
     let project = options.load(files)?;
-    log.extend(
-        project
-            .warnings
-            .iter()
-            .map(|w| format!("level=warning msg={w:?}")),
-    );
+    log.extend(project.warnings.iter().map(|w| warning(w, now)));
     let chosen: Vec<(&String, &Service)> = if services.is_empty() {
         project.services.iter().collect()
     } else {
@@ -76,21 +75,18 @@ pub fn up(
         }
         chosen
     };
-    // Compose asks for all the images first.
-    for (_, service) in &chosen {
-        if engine.image(&service.image).is_none() {
-            return Err(format!(
-                "Error response from daemon: {}",
-                no_such_image(&service.image)
-            ));
-        }
-    }
     for (name, service) in chosen {
         let made = made(&options.project, &project, &service.spec);
         converge(engine, options, name, (service, made), now, log)
             .map_err(|why| format!("Error response from daemon: {why}"))?;
     }
     Ok(())
+}
+
+/// A warning as Compose writes it where it has no terminal.
+pub(super) fn warning(text: &str, now: Timestamp) -> String {
+    let at = now.strftime("%FT%TZ");
+    format!("time=\"{at}\" level=warning msg={text:?}")
 }
 
 fn converge(
@@ -101,10 +97,13 @@ fn converge(
     now: Timestamp,
     log: &mut Vec<String>,
 ) -> Result<(), String> {
-    let image = engine
-        .image(&service.image)
-        .ok_or_else(|| no_such_image(&service.image))?;
-    let (image_id, image_check) = (image.id.clone(), image.healthcheck);
+    let image = engine.image(&service.image);
+    let image = image.map(|image| (image.id.clone(), image.healthcheck));
+    // The engine says it when it is to make the container, and Compose repeats it.
+    let absent = || {
+        let why = no_such_image(&service.image);
+        format!("no such image: {}: {why}", familiar(&service.image))
+    };
     let old = engine.containers.iter().find(|c| {
         c.project() == Some(&options.project)
             && c.service() == Some(name)
@@ -118,6 +117,8 @@ fn converge(
             .container_name
             .clone()
             .unwrap_or_else(|| format!("{}-{name}-1", options.project));
+        log.push(format!(" Container {container}  Creating"));
+        let (image_id, image_check) = image.ok_or_else(absent)?;
         let draft = draft(
             options,
             name,
@@ -127,28 +128,29 @@ fn converge(
             image_check,
             now,
         );
-        log.push(format!(" Container {container}  Creating"));
         let id = engine.create(draft, now)?;
         log.push(format!(" Container {container}  Created"));
         return start(engine, &id, &container, now, log);
     };
     let (old_id, old_name) = (old.id.clone(), old.name.clone());
-    let same = old.labels.get("com.docker.compose.config-hash") == Some(&service.hash)
-        && old.image_id == image_id;
+    let same = old.labels.get("com.docker.compose.config-hash") == Some(&hash(options, service))
+        && image.as_ref().is_some_and(|(id, _)| *id == old.image_id);
     if same {
         if old.running() {
             log.push(format!(" Container {old_name}  Running"));
             return Ok(());
         }
+        log.push(format!(" Container {old_name}  Created"));
         return start(engine, &old_id, &old_name, now, log);
     }
     log.push(format!(" Container {old_name}  Recreate"));
+    let (image_id, image_check) = image.ok_or_else(absent)?;
     let container = service
         .container_name
         .clone()
         .unwrap_or_else(|| old_name.clone());
     let temporary = format!("{}_{container}", &old_id[..12]);
-    let draft = draft(
+    let mut draft = draft(
         options,
         name,
         (service, made),
@@ -157,6 +159,8 @@ fn converge(
         image_check,
         now,
     );
+    let replaces = "com.docker.compose.replace".to_owned();
+    draft.labels.insert(replaces, old_id.clone());
     let id = engine.create(draft, now)?;
     engine.stop(&old_id, now)?;
     engine.remove(&old_id, false)?;
@@ -178,6 +182,14 @@ fn start(
     Ok(())
 }
 
+/// What Compose calls the configuration. With `--no-deps` it is another one for a service that depends on others.
+fn hash(options: &Options, service: &Service) -> String {
+    match options.no_deps || service.depends_on.is_empty() {
+        true => service.hash.clone(),
+        false => sha256_hex(format!("{} {}", service.hash, service.depends_on)),
+    }
+}
+
 fn draft(
     options: &Options,
     name: &str,
@@ -191,9 +203,10 @@ fn draft(
     let mut label = |key: &str, value: &str| {
         labels.insert(format!("com.docker.compose.{key}"), value.to_owned());
     };
-    label("config-hash", &service.hash);
+    label("config-hash", &hash(options, service));
     label("container-number", "1");
-    label("depends_on", &service.depends_on);
+    let depends_on = service.depends_on.as_str();
+    label("depends_on", if options.no_deps { "" } else { depends_on });
     label("image", image_id);
     label("oneoff", "False");
     label("project", &options.project);

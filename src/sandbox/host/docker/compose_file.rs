@@ -1,6 +1,6 @@
 //! A compose file as the engine needs it: read, interpolated, checked, with a hash for each service.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_yaml::{Mapping, Value};
 
@@ -159,7 +159,7 @@ pub fn load(
     for path in env_files {
         let text = files
             .read(path)
-            .map_err(|_| format!("couldn't find env file: {path}"))?;
+            .map_err(|_| format!("Couldn't find env file: {path}"))?;
         vars.extend(env_file(&text));
     }
     let mut document = Value::Null;
@@ -223,7 +223,7 @@ fn replace(
     match value {
         Value::String(text) if text.contains('$') => {
             *text = interpolate(text, vars, notes)
-                .map_err(|why| format!("error while interpolating {}: {why}", path.join(".")))?;
+                .map_err(|why| not_interpolated(&path.join("."), &why))?;
         }
         Value::Sequence(items) => {
             for item in items {
@@ -245,6 +245,14 @@ fn replace(
     Ok(())
 }
 
+/// A form that is wrong has words of its own.
+fn not_interpolated(path: &str, why: &str) -> String {
+    match why.strip_prefix("invalid interpolation format") {
+        Some(rest) => format!("invalid interpolation format for {path}{rest}"),
+        None => format!("error while interpolating {path}: {why}"),
+    }
+}
+
 fn check<'a>(document: &'a Value, file: &str) -> Result<Vec<(&'a str, &'a Mapping)>, String> {
     let bad = |what: String| format!("validating {file}: {what}");
     let top = document
@@ -258,11 +266,10 @@ fn check<'a>(document: &'a Value, file: &str) -> Result<Vec<(&'a str, &'a Mappin
         }
     }
     let services = match document.get("services") {
-        None | Some(Value::Null) => return Err("empty compose file".to_owned()),
+        None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Mapping(services)) => services,
         Some(_) => return Err(bad("services must be a mapping".to_owned())),
     };
-    let mut names = BTreeSet::new();
     for (name, body) in services {
         let name = scalar(name);
         let Some(body) = body.as_mapping() else {
@@ -285,13 +292,6 @@ fn check<'a>(document: &'a Value, file: &str) -> Result<Vec<(&'a str, &'a Mappin
                 return Err(bad(format!("services.{name}.image must be a string")));
             }
             _ => {}
-        }
-        if let Some(other) = body.get("container_name").map(scalar)
-            && !names.insert(other.clone())
-        {
-            return Err(format!(
-                "services use the same container name {other:?}: invalid compose project"
-            ));
         }
     }
     Ok(services_of(document))
@@ -346,7 +346,7 @@ fn service(
     };
     let restart = restart_policy(&restart)
         .ok_or_else(|| format!("service {name:?}: invalid restart policy {restart:?}"))?;
-    // The label's hash of a real Compose leaves depends_on and env_file out in the same way.
+    // What it depends on is added where it counts, see `compose::hash`.
     let mut hashed = body.clone();
     hashed.remove("depends_on");
     hashed.remove("env_file");
@@ -400,7 +400,7 @@ pub(super) fn pairs(value: Option<&Value>) -> BTreeMap<String, String> {
 }
 
 /// `depends_on`, in both forms: the service and the condition.
-fn dependencies(value: Option<&Value>) -> Vec<(String, String)> {
+pub(super) fn dependencies(value: Option<&Value>) -> Vec<(String, String)> {
     match value {
         Some(Value::Sequence(items)) => items
             .iter()

@@ -33,6 +33,10 @@ pub(super) fn create(at: &mut HostContext<'_>, argv: &[&str]) -> Answer {
     };
     let mut answer = Answer::default();
     if at.host.engine.image(image).is_none() {
+        // By its id nothing can be pulled.
+        if image.starts_with("sha256:") {
+            return Answer::daemon(no_such_image(image));
+        }
         let pulled = pull(at, &[image]);
         answer.stderr = format!(
             "Unable to find image '{image}' locally\n{}{}",

@@ -31,10 +31,11 @@ pub fn interpolate(text: &str, vars: &Vars, notes: &mut Notes) -> Result<String,
             rest = &inner[end + 1..];
         } else {
             let name = name_of(after);
-            if name.is_empty() {
-                return Err(invalid(text));
+            match name {
+                // A dollar before anything else is one. (Seen.)
+                "" => out.push('$'),
+                name => out.push_str(&value(name, vars, notes)),
             }
-            out.push_str(&value(name, vars, notes));
             rest = &after[name.len()..];
         }
     }
@@ -111,7 +112,7 @@ fn closing(text: &str) -> Option<usize> {
 }
 
 fn invalid(text: &str) -> String {
-    format!("invalid interpolation format: {text:?}. You may need to escape any $ with another $")
+    format!("invalid interpolation format.\nYou may need to escape any $ with another $.\n{text}")
 }
 
 /// Reads an env file: `KEY=value`, comments, `export`, quotes. A key without `=` is skipped.
@@ -169,7 +170,7 @@ mod tests {
             ),
             ("[$B]", Ok("[]")),
             ("${A", Err("invalid interpolation format")),
-            ("$ 5", Err("invalid interpolation format")),
+            ("$ 5", Ok("$ 5")),
             ("${A!x}", Err("invalid interpolation format")),
         ];
         for (text, expected) in table {

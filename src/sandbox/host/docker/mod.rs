@@ -16,6 +16,8 @@ mod overlay;
 mod prune;
 #[cfg(test)]
 mod prune_tests;
+#[cfg(test)]
+mod seen_tests;
 mod spec;
 mod systemctl;
 mod template;

@@ -75,7 +75,14 @@ pub(super) fn spec(directory: &str, body: &Mapping, environment: &Vars) -> Value
         };
         spec.insert("networks".to_owned(), networks);
     }
-    Value::Object(spec)
+    let depends_on: Map<String, Value> = super::compose_file::dependencies(body.get("depends_on"))
+        .into_iter()
+        .map(|(name, condition)| (name, json!({ "condition": condition, "required": true })))
+        .collect();
+    if !depends_on.is_empty() {
+        spec.insert("depends_on".to_owned(), Value::Object(depends_on));
+    }
+    json!(spec.into_iter().collect::<BTreeMap<_, _>>())
 }
 
 fn json_of(value: &Yaml) -> Value {
@@ -99,13 +106,17 @@ fn port(value: &Yaml) -> Value {
     let (text, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
     let mut parts = text.rsplitn(3, ':');
     let target = parts.next().and_then(|t| t.parse::<u32>().ok());
-    let mut port = json!({ "mode": "ingress", "target": target, "protocol": protocol });
-    if let Some(published) = parts.next() {
-        port["published"] = json!(published);
-    }
-    if let Some(ip) = parts.next() {
+    let (published, ip) = (parts.next(), parts.next());
+    // In the order in which Compose writes them.
+    let mut port = json!({ "mode": "ingress" });
+    if let Some(ip) = ip {
         port["host_ip"] = json!(ip);
     }
+    port["target"] = json!(target);
+    if let Some(published) = published {
+        port["published"] = json!(published);
+    }
+    port["protocol"] = json!(protocol);
     port
 }
 
@@ -120,14 +131,17 @@ fn volume(directory: &str, value: &Yaml) -> Option<Value> {
         return Some(json!({ "type": "volume", "target": first, "volume": {} }));
     };
     let bind = first.starts_with(['/', '.', '~']);
-    let mut volume = if bind {
-        json!({ "type": "bind", "source": join(directory, first), "target": target, "bind": { "create_host_path": true } })
+    let (kind, source, more) = if bind {
+        let more = json!({ "create_host_path": true });
+        ("bind", join(directory, first), more)
     } else {
-        json!({ "type": "volume", "source": first, "target": target, "volume": {} })
+        ("volume", first.to_owned(), json!({}))
     };
+    let mut volume = json!({ "type": kind, "source": source, "target": target });
     if mode.is_some_and(|mode| mode.split(',').any(|m| m == "ro")) {
         volume["read_only"] = json!(true);
     }
+    volume[kind] = more;
     Some(volume)
 }
 
@@ -150,17 +164,19 @@ pub(super) fn config(name: &str, project: &Project, asked: &[&str]) -> Result<St
         .into_iter()
         .map(|s| (s, &project.services[s].spec))
         .collect();
-    let named = |all: &BTreeMap<String, Option<String>>| -> BTreeMap<String, Value> {
-        let one = |(key, given): (&String, &Option<String>)| {
-            let own = given.clone().unwrap_or_else(|| format!("{name}_{key}"));
-            (key.clone(), json!({ "name": own }))
-        };
-        all.iter().map(one).collect()
+    let own = |(key, given): (&String, &Option<String>)| {
+        let own = given.clone().unwrap_or_else(|| format!("{name}_{key}"));
+        (key.clone(), json!({ "name": own }))
     };
-    let whole = json!({
-        "name": name, "services": services,
-        "networks": named(&project.networks), "volumes": named(&project.volumes),
-    });
+    let mut networks: BTreeMap<String, Value> = project.networks.iter().map(own).collect();
+    for network in networks.values_mut() {
+        network["ipam"] = json!({});
+    }
+    let volumes: BTreeMap<String, Value> = project.volumes.iter().map(own).collect();
+    let mut whole = json!({ "name": name, "networks": networks, "services": services });
+    if !volumes.is_empty() {
+        whole["volumes"] = json!(volumes);
+    }
     let text = serde_json::to_string_pretty(&whole).map_err(|e| e.to_string())?;
     let text = text
         .replace('<', "\\u003c")
@@ -219,10 +235,15 @@ pub(super) fn inspected(id: &str, made: &Value) -> (Value, Value, Value) {
     let networks = made["networks"].as_array();
     let first = networks.and_then(|n| n.first()).cloned();
     let mode = spec.get("network_mode").cloned().or(first);
+    // Compose always gives a list.
+    let extra_hosts = match &spec["extra_hosts"] {
+        Value::Null if !spec.is_null() => json!([]),
+        given => given.clone(),
+    };
     let host_config = json!({
         "PortBindings": ports, "Privileged": flag("privileged"), "ReadonlyRootfs": flag("read_only"),
         "Init": spec["init"], "CapAdd": spec["cap_add"], "CapDrop": spec["cap_drop"], "DNS": null,
-        "ExtraHosts": spec["extra_hosts"], "NetworkMode": mode.unwrap_or_else(|| json!("default")),
+        "ExtraHosts": extra_hosts, "NetworkMode": mode.unwrap_or_else(|| json!("default")),
     });
     let networks: Map<String, Value> = networks
         .into_iter()
