@@ -172,7 +172,7 @@ mod tests {
     use super::super::env::Env;
     use super::super::{Cli, Parser};
     use super::*;
-    use crate::model::{GateSettings, PROGRESS_MS};
+    use crate::model::{Capacity, GateSettings, PROGRESS_MS};
     use crate::report::fixture;
 
     /// Answers as told, and counts.
@@ -205,6 +205,7 @@ mod tests {
     fn options(force: bool, dry_run: bool) -> ChangeOptions {
         ChangeOptions {
             progress_ms: PROGRESS_MS,
+            capacity: Capacity::Prove,
             force,
             dry_run,
             no_rollback: false,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::update::AskArgs;
+use super::update::{AskArgs, CapacityArg};
 use super::{App, change, value, world};
 use crate::model::{
     ChangeOptions, DeploymentName, GateSettings, PROGRESS_MS, RollbackRequest, ServiceName,
@@ -40,6 +40,10 @@ pub struct RollbackArgs {
     /// How long a pull may show no sign of progress, however long it takes in total [default: 10m]
     #[arg(long, value_name = "DUR", value_parser = value::positive_millis)]
     pub progress_timeout: Option<u64>,
+
+    /// What is done about capacity before the stop: reserve it for a while (billed as long as it is held), or nothing
+    #[arg(long, value_enum, value_name = "HOW", default_value = "prove")]
+    pub capacity: CapacityArg,
 }
 
 impl RollbackArgs {
@@ -67,6 +71,7 @@ impl RollbackArgs {
                 no_rollback: false,
                 gate,
                 progress_ms: self.progress_timeout.unwrap_or(PROGRESS_MS),
+                capacity: self.capacity.into(),
             },
         }
     }

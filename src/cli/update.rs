@@ -2,8 +2,8 @@
 
 use super::{App, change, value, world};
 use crate::model::{
-    ChangeOptions, DeploymentName, GateSettings, ImageRef, InstanceType, PROGRESS_MS, ServiceName,
-    UpdateRequest,
+    Capacity, ChangeOptions, DeploymentName, GateSettings, ImageRef, InstanceType, PROGRESS_MS,
+    ServiceName, UpdateRequest,
 };
 use crate::orchestrator;
 use crate::report::{CommandError, Reply};
@@ -49,6 +49,28 @@ pub struct UpdateArgs {
     /// How long a pull may show no sign of progress, however long it takes in total [default: 10m]
     #[arg(long, value_name = "DUR", value_parser = value::positive_millis)]
     pub progress_timeout: Option<u64>,
+
+    /// What is done about capacity before the stop: reserve it for a while (billed as long as it is held), or nothing
+    #[arg(long, value_enum, value_name = "HOW", default_value = "prove")]
+    pub capacity: CapacityArg,
+}
+
+/// `--capacity`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum CapacityArg {
+    /// Reserve it in the zone, for the new type and for the way back, where that can be done
+    Prove,
+    /// Leave it out: the start shows whether there is any
+    Skip,
+}
+
+impl From<CapacityArg> for Capacity {
+    fn from(arg: CapacityArg) -> Self {
+        match arg {
+            CapacityArg::Prove => Self::Prove,
+            CapacityArg::Skip => Self::Skip,
+        }
+    }
 }
 
 /// The flags of a command that asks.
@@ -93,6 +115,7 @@ impl UpdateArgs {
                     stable_ms: self.stable_for.unwrap_or(gate.stable_ms),
                 },
                 progress_ms: self.progress_timeout.unwrap_or(PROGRESS_MS),
+                capacity: self.capacity.into(),
             },
         }
     }

@@ -43,6 +43,15 @@ pub enum CloudErrorKind {
 }
 
 impl CloudError {
+    /// Whether a limit of the account says no, rather than a want of capacity (EC2 API, error codes).
+    pub fn is_quota(&self) -> bool {
+        self.kind == CloudErrorKind::Capacity
+            && self
+                .code
+                .as_deref()
+                .is_some_and(|code| code.contains("LimitExceeded"))
+    }
+
     /// Whether nothing else can be expected to work either: pause rather than undo.
     pub fn stops_everything(&self) -> bool {
         matches!(

@@ -2,6 +2,7 @@
 //! errors sorted once, and waiting with a deadline.
 
 pub mod aws;
+mod capacity;
 mod clock;
 mod credentials;
 mod error;
@@ -10,6 +11,7 @@ mod ports;
 pub(crate) mod testing;
 pub mod wait;
 
+pub use capacity::{Reservation, ReservationOwner, Reserve, WhichReservations};
 pub use clock::{Clock, SystemClock};
 pub use credentials::{Credentials, Lasting};
 pub use error::{CloudError, CloudErrorKind};

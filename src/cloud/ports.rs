@@ -5,10 +5,10 @@
 
 use async_trait::async_trait;
 
-use super::{CloudError, CloudErrorKind};
+use super::{CloudError, CloudErrorKind, Reservation, Reserve, WhichReservations};
 use crate::model::{
-    FileSystemFacts, FileSystemId, InstanceFacts, InstanceId, InstanceType, Permit, Timestamp,
-    TypeFacts,
+    FileSystemFacts, FileSystemId, InstanceFacts, InstanceId, InstanceType, Permit, ReservationId,
+    Timestamp, TypeFacts,
 };
 
 /// EC2, as far as a change in place needs it.
@@ -36,6 +36,13 @@ pub trait Ec2: Send + Sync {
         zone: &str,
     ) -> Result<Vec<InstanceType>, CloudError>;
 
+    /// The same for every type whose name fits this pattern (`*` and `?` are wildcards, EC2 API, `Filter`).
+    async fn offered_like(
+        &self,
+        pattern: &str,
+        zone: &str,
+    ) -> Result<Vec<InstanceType>, CloudError>;
+
     /// `StopInstances`. Never with `SkipOsShutdown`. Fine on a stopped instance.
     async fn stop(&self, id: &InstanceId, force: bool) -> Result<(), CloudError>;
 
@@ -54,6 +61,17 @@ pub trait Ec2: Send + Sync {
 
     /// `DescribeInstanceStatus` with `IncludeAllInstances`.
     async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError>;
+
+    /// `CreateCapacityReservation` of one instance, `open`, with a limited end. The same token and request again are
+    /// the same reservation. No capacity is [`CloudErrorKind::Capacity`], and so is a quota
+    /// ([`CloudError::is_quota`]).
+    async fn reserve(&self, ask: &Reserve) -> Result<Reservation, CloudError>;
+
+    /// `DescribeCapacityReservations`, every page.
+    async fn reservations(&self, of: &WhichReservations) -> Result<Vec<Reservation>, CloudError>;
+
+    /// `CancelCapacityReservation`. What runs in it goes on running. One that has ended is an error.
+    async fn release(&self, id: &ReservationId) -> Result<(), CloudError>;
 }
 
 /// An effect on an instance.
@@ -67,6 +85,8 @@ pub enum Effect {
     SetEbsOptimized(bool),
     /// `StartInstances`.
     Start,
+    /// `CreateCapacityReservation`.
+    Reserve(Reserve),
 }
 
 impl Effect {
@@ -76,6 +96,7 @@ impl Effect {
             Effect::Stop => "ec2:StopInstances",
             Effect::SetType(_) | Effect::SetEbsOptimized(_) => "ec2:ModifyInstanceAttribute",
             Effect::Start => "ec2:StartInstances",
+            Effect::Reserve(_) => "ec2:CreateCapacityReservation",
         }
     }
 }

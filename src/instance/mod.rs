@@ -5,6 +5,7 @@ mod auto_scaling;
 mod ebs;
 mod error;
 mod fits;
+mod price;
 mod retry;
 #[cfg(test)]
 mod scripted;
@@ -17,6 +18,7 @@ pub mod types;
 
 pub use error::InstanceError;
 pub use fits::{ebs_optimized_at, fits};
+pub use price::{Price, dollars, price};
 pub use service::{InstanceService, Made};
 pub use settings::Settings;
 pub use stoppable::{state, stoppable};

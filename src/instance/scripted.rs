@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::cloud::{CloudError, CloudErrorKind, Ec2, Effect, StatusChecks};
-use crate::model::{InstanceFacts, InstanceId, InstanceType, Permit, RunState, TypeFacts};
+use crate::cloud::{
+    CloudError, CloudErrorKind, Ec2, Effect, Reservation, Reserve, StatusChecks, WhichReservations,
+};
+use crate::model::{
+    InstanceFacts, InstanceId, InstanceType, Permit, ReservationId, RunState, TypeFacts,
+};
 
 pub const S: Duration = Duration::from_secs(1);
 
@@ -90,6 +94,18 @@ impl Ec2 for Scripted {
     async fn status_checks(&self, _: &InstanceId) -> Result<StatusChecks, CloudError> {
         next(&self.checks)
     }
+    async fn offered_like(&self, _: &str, _: &str) -> Result<Vec<InstanceType>, CloudError> {
+        unreachable!("not asked by the service")
+    }
+    async fn reserve(&self, _: &Reserve) -> Result<Reservation, CloudError> {
+        unreachable!("not asked by the service")
+    }
+    async fn reservations(&self, _: &WhichReservations) -> Result<Vec<Reservation>, CloudError> {
+        unreachable!("not asked by the service")
+    }
+    async fn release(&self, _: &ReservationId) -> Result<(), CloudError> {
+        unreachable!("not asked by the service")
+    }
 }
 
 pub fn id() -> InstanceId {
@@ -131,6 +147,9 @@ pub fn facts(state: RunState, type_name: &str, reason: Option<&str>) -> Instance
         elastic_ip: false,
         private_ip: None,
         launched_at: None,
+        platform: "Linux/UNIX".into(),
+        reservation_preference: None,
+        reservation: None,
     }
 }
 

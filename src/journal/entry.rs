@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::seen::Seen;
-use crate::model::{DataSample, OperationId, Outcome, ServiceName, Sha256Id, Timestamp};
+use crate::model::{
+    DataSample, InstanceType, OperationId, Outcome, ReservationId, ServiceName, Sha256Id, Timestamp,
+};
 use crate::plan::{Boot, Check, Plan};
 
 /// The schema of a journal, named in its first line.
@@ -199,6 +201,12 @@ pub struct Evidence {
     /// The services' data, as it was before the first change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataSample>,
+    /// The capacity that is reserved for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reserved: Vec<Reserved>,
+    /// The reservations that reserve nothing any more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub released: BTreeSet<ReservationId>,
     /// When every service was green first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub green_at: Option<Timestamp>,
@@ -208,6 +216,17 @@ pub struct Evidence {
     /// What a person should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// A capacity reservation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Reserved {
+    /// Its id.
+    pub id: ReservationId,
+    /// Its type.
+    pub instance_type: InstanceType,
+    /// When EC2 ends it by itself, or up to an hour later.
+    pub ends_at: Timestamp,
 }
 
 /// An image that is on the host now.

@@ -28,6 +28,18 @@ pub struct Desired {
     pub undo_on_failure: bool,
     /// How long a pull may show no sign of progress, in milliseconds.
     pub progress_ms: u64,
+    /// Whether capacity is proved before the stop.
+    pub capacity: Capacity,
+}
+
+/// `--capacity prove|skip`: what is done about capacity before the stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Capacity {
+    /// It is reserved for a while, where that can be done.
+    #[default]
+    Prove,
+    /// Nothing: the start shows whether there is any.
+    Skip,
 }
 
 /// `--progress-timeout`, where it is not given: ten minutes.

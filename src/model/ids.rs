@@ -115,6 +115,11 @@ name_type!(
     |t| hex_after(t, "i-", &[8, 17])
 );
 name_type!(
+    /// The id of a capacity reservation: `cr-` and 8 or 17 hexadecimal digits (EC2 User Guide, resource ids).
+    ReservationId, "a capacity reservation's id", "'cr-' and 8 or 17 hexadecimal digits",
+    |t| hex_after(t, "cr-", &[8, 17])
+);
+name_type!(
     /// The id of an EFS file system: `fs-` and 8 or 17 hexadecimal digits (EFS API, `FileSystemId`).
     FileSystemId, "a file system id", "'fs-' and 8 or 17 hexadecimal digits",
     |t| hex_after(t, "fs-", &[8, 17])

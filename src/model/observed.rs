@@ -182,6 +182,13 @@ pub struct InstanceFacts {
     pub private_ip: Option<String>,
     /// When it was launched or last started.
     pub launched_at: Option<Timestamp>,
+    /// What it runs, as a capacity reservation names it (`PlatformDetails`: `Linux/UNIX`, …).
+    pub platform: String,
+    /// Whether it uses capacity reservations by itself (`CapacityReservationPreference`): `open`, the default, `none`,
+    /// …; `targeted` where it is bound to one. None: not said, which is `open`.
+    pub reservation_preference: Option<String>,
+    /// The capacity reservation that it runs in (`CapacityReservationId`).
+    pub reservation: Option<String>,
 }
 
 /// An instance in its Auto Scaling group.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    DeploymentName, FileSystemId, GateSettings, ImageRef, InstanceId, InstanceType, ServiceName,
-    SnapshotId,
+    Capacity, DeploymentName, FileSystemId, GateSettings, ImageRef, InstanceId, InstanceType,
+    ServiceName, SnapshotId,
 };
 
 /// `update NAME …`
@@ -46,6 +46,8 @@ pub struct ChangeOptions {
     pub gate: GateSettings,
     /// `--progress-timeout`, in milliseconds.
     pub progress_ms: u64,
+    /// `--capacity`.
+    pub capacity: Capacity,
 }
 
 /// `check NAME …`

@@ -7,7 +7,8 @@ use super::prepare::{
 };
 use super::world::World;
 use crate::model::{
-    ChangeOptions, CheckRequest, Desired, HostView, PROGRESS_MS, RollbackRequest, UpdateRequest,
+    Capacity, ChangeOptions, CheckRequest, Desired, HostView, PROGRESS_MS, RollbackRequest,
+    UpdateRequest,
 };
 use crate::plan::rules::any_change;
 use crate::plan::{Check, CheckStatus, Decision, Plan};
@@ -44,6 +45,7 @@ pub async fn check(world: &World, request: &CheckRequest) -> Result<Checked, Com
         no_rollback: false,
         gate: request.gate,
         progress_ms: PROGRESS_MS,
+        capacity: Capacity::Prove,
     };
     let forward = update_desired(&UpdateRequest {
         deployment: request.deployment.clone(),

@@ -80,6 +80,7 @@ impl Rig {
             images: Default::default(),
             options: ChangeOptions {
                 progress_ms: PROGRESS_MS,
+                capacity: Default::default(),
                 force: true,
                 dry_run: false,
                 no_rollback: false,

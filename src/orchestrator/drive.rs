@@ -130,6 +130,25 @@ impl Operation<'_> {
         }
     }
 
+    /// Right before the first step that takes something down: is what was reserved still held?
+    async fn warn_of_capacity(&self, plan: &Plan, step: &Step, place: Place) -> Vec<String> {
+        let first = plan.steps.iter().position(|s| s.action.takes_down());
+        let begun = |at: usize| {
+            let mut entries = self.lines.iter().map(|l| &l.entry);
+            entries.any(|e| matches!(e, Entry::Started { step } if *step == at))
+        };
+        match place {
+            Place::Run(at) if first == Some(at) && !begun(at) => {}
+            _ => return Vec::new(),
+        }
+        let not_held = self.performer(plan, place).not_held(&step.on).await;
+        for message in &not_held {
+            let message = message.clone();
+            self.emit(EventKind::Warning { message });
+        }
+        not_held
+    }
+
     /// Says what an interrupt does in this step.
     fn stand(&self, plan: &Plan, step: &'static str) {
         let World {
@@ -151,6 +170,7 @@ impl Operation<'_> {
         of: usize,
     ) -> Result<(), Failure> {
         let name = step.action.name();
+        let not_held = self.warn_of_capacity(plan, step, place).await;
         self.append(place.started())?;
         self.stand(plan, name);
         let began = self.world.clock.now();
@@ -163,7 +183,12 @@ impl Operation<'_> {
             of,
         });
         let result = self.performer(plan, place).perform(step).await;
-        let (entry, status, message) = self.judge(plan, step, place, result);
+        let (mut entry, status, message) = self.judge(plan, step, place, result);
+        match &mut entry {
+            Entry::Done { evidence, .. } => evidence.warnings.extend(not_held),
+            Entry::Failed { failure, .. } => failure.causes.extend(not_held),
+            _ => {}
+        }
         self.world.guard.before_entry().await?;
         self.append(entry)?;
         let seconds =

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::hold::Guard;
-use crate::cloud::{CloudError, Ec2, Effect, StatusChecks};
-use crate::model::{InstanceFacts, InstanceId, InstanceType, Permit, TypeFacts};
+use crate::cloud::{
+    CloudError, Ec2, Effect, Reservation, Reserve, StatusChecks, WhichReservations,
+};
+use crate::model::{InstanceFacts, InstanceId, InstanceType, Permit, ReservationId, TypeFacts};
 
 /// Looks pass; before each effect the guard is asked. EC2 itself checks no fencing number.
 pub(super) struct FencedEc2 {
@@ -43,6 +45,14 @@ impl Ec2 for FencedEc2 {
         self.ec2.offered(names, zone).await
     }
 
+    async fn offered_like(
+        &self,
+        pattern: &str,
+        zone: &str,
+    ) -> Result<Vec<InstanceType>, CloudError> {
+        self.ec2.offered_like(pattern, zone).await
+    }
+
     async fn stop(&self, id: &InstanceId, force: bool) -> Result<(), CloudError> {
         self.allowed("ec2:StopInstances").await?;
         self.ec2.stop(id, force).await
@@ -66,7 +76,22 @@ impl Ec2 for FencedEc2 {
     async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {
         self.ec2.permits(id, effect).await
     }
+
     async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError> {
         self.ec2.status_checks(id).await
+    }
+
+    async fn reserve(&self, ask: &Reserve) -> Result<Reservation, CloudError> {
+        self.allowed("ec2:CreateCapacityReservation").await?;
+        self.ec2.reserve(ask).await
+    }
+
+    async fn reservations(&self, of: &WhichReservations) -> Result<Vec<Reservation>, CloudError> {
+        self.ec2.reservations(of).await
+    }
+
+    async fn release(&self, id: &ReservationId) -> Result<(), CloudError> {
+        self.allowed("ec2:CancelCapacityReservation").await?;
+        self.ec2.release(id).await
     }
 }

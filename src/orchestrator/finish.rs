@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::capacity;
 use super::drive::Operation;
 use super::prepare::Ended;
 use crate::journal::{Entry, Failure, Line, Summary};
@@ -59,6 +60,9 @@ pub(super) async fn finish(
     let name = &op.deployment.name;
     let mut warnings = Vec::new();
     let closes = !matches!(outcome, Outcome::Paused | Outcome::Stuck);
+    if !closes {
+        warnings.extend(capacity::stays(&op.lines, op.world.clock.now()));
+    }
     if closes {
         if let Err(failure) = op.append(Entry::Closed { outcome }) {
             warnings.push(format!(

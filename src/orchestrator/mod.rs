@@ -5,6 +5,7 @@
 
 mod adopt;
 mod await_host;
+mod capacity;
 mod check;
 mod containers;
 mod data;

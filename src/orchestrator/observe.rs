@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::probes::ask_once;
 use super::world::World;
-use crate::cloud::{CloudError, Effect};
+use crate::cloud::{CloudError, Effect, ReservationOwner, Reserve};
 use crate::host::{HostError, LookRequest, Tag};
 use crate::instance::ebs_optimized_at;
 use crate::model::{
     Deployment, HostView, ImageRef, InstanceFacts, InstanceId, InstanceType, Observed, Permit,
     RunState, ServiceName,
 };
+
+/// For a dry run alone: nothing is made that would end then.
+const AN_HOUR: std::time::Duration = std::time::Duration::from_secs(60 * 60);
 
 /// What to look at besides the deployment itself.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +24,8 @@ pub struct Ask {
     pub ebs_optimized: Option<bool>,
     /// Whether the effects of a change of the type are permitted, also where no other type is wanted.
     pub permits: bool,
+    /// Whether capacity is to be reserved for them: then that is asked about too.
+    pub reserve: bool,
     /// References that are wanted: what they mean on the host.
     pub images: Vec<ImageRef>,
     /// The services whose images are wanted: what an `up` of them would apply besides.
@@ -85,7 +90,7 @@ pub async fn observe(
             let flag = types
                 .get(to)
                 .map(|target| ebs_optimized_at(&instance, target, ask.ebs_optimized));
-            let permits = permits(world, &instance, to, flag).await?;
+            let permits = permits(world, deployment, ask, &instance, to, flag).await?;
             (world.ec2.complete(instance).await?, permits)
         }
         None => (instance, BTreeMap::new()),
@@ -118,6 +123,8 @@ pub async fn observe(
 /// Asks about each effect that a change of the type to this one would have.
 async fn permits(
     world: &World,
+    deployment: &Deployment,
+    ask: &Ask,
     instance: &InstanceFacts,
     to: &InstanceType,
     ebs_optimized: Option<bool>,
@@ -129,6 +136,21 @@ async fn permits(
     };
     let flag = ebs_optimized.filter(|flag| *flag != instance.ebs_optimized);
     effects.extend(flag.map(Effect::SetEbsOptimized));
+    if ask.reserve && instance.state == RunState::Running {
+        effects.push(Effect::Reserve(Reserve {
+            instance_type: to.clone(),
+            zone: instance.zone.clone(),
+            platform: instance.platform.clone(),
+            tenancy: instance.tenancy.clone(),
+            ends_at: world.clock.now().checked_add(AN_HOUR).unwrap_or_default(),
+            token: "geusemaker-dry-run".into(),
+            owner: ReservationOwner {
+                deployment: deployment.name.clone(),
+                instance: instance.id.clone(),
+                operation: None,
+            },
+        }));
+    }
     let mut permits = BTreeMap::new();
     for effect in effects {
         let permit = world.ec2.permits(&instance.id, &effect).await?;

@@ -41,6 +41,8 @@ impl Performer<'_> {
                 images,
                 progress_ms,
             } => self.pull(on, images, *progress_ms).await,
+            Action::ReserveCapacity(ask) => self.reserve(on, ask).await,
+            Action::ReleaseCapacity {} => self.release(on).await,
             Action::ArmRestore(arm) => self.arm(on, arm).await,
             Action::CommitHost {} => self.commit(on).await,
             Action::Quiesce { containers, .. } => self.quiesce(on, containers).await,

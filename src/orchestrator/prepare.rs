@@ -9,8 +9,8 @@ use super::observe::{Ask, ObserveError, observe};
 use super::world::World;
 use crate::journal::Summary;
 use crate::model::{
-    Deployment, DeploymentName, Desired, DesiredImage, ImageRef, Observed, Outcome, Purpose,
-    RollbackRequest, SnapshotId, UpdateRequest,
+    Capacity, Deployment, DeploymentName, Desired, DesiredImage, ImageRef, Observed, Outcome,
+    Purpose, RollbackRequest, SnapshotId, UpdateRequest,
 };
 use crate::plan::{Check, Decision, Input, Plan, SnapshotChoice, check_credentials, toward};
 use crate::report::{ChangeData, CommandError, ErrorDocument, PlanData, StateData};
@@ -106,6 +106,7 @@ pub(super) fn update_desired(request: &UpdateRequest) -> Desired {
         gate: request.options.gate,
         undo_on_failure: !request.options.no_rollback,
         progress_ms: request.options.progress_ms,
+        capacity: request.options.capacity,
     }
 }
 
@@ -188,6 +189,7 @@ pub(super) fn rollback_desired(
         gate: request.options.gate,
         undo_on_failure: !request.options.no_rollback,
         progress_ms: request.options.progress_ms,
+        capacity: request.options.capacity,
     })
 }
 
@@ -349,6 +351,7 @@ pub(super) async fn look_for(
             .collect(),
         ebs_optimized: wishes.iter().find_map(|d| d.ebs_optimized),
         permits,
+        reserve: wishes.iter().any(|d| d.capacity == Capacity::Prove),
         images: images().map(|i| i.reference.clone()).chain(ids).collect(),
         services: {
             let all = wishes.iter().flat_map(|d| d.images.keys());

@@ -1,5 +1,6 @@
 //! `resume`: on with an unfinished operation, or back, or closed on what is.
 
+use super::capacity::{left, may_be_reserved, release_one};
 use super::drive::Operation;
 use super::execute::still_ours;
 use super::finish;
@@ -8,6 +9,7 @@ use super::observe::{Ask, ObserveError, observe};
 use super::prepare::{Ended, open, refusal};
 use super::read_back::verified;
 use super::world::World;
+use crate::cloud::{Reservation, WhichReservations};
 use crate::host::Tag;
 use crate::journal::{
     Entry, Journal, Line, RESERVE_BYTES, Recheck, Seen, changed, committed, pulled, recheck,
@@ -47,7 +49,7 @@ pub async fn resume(world: &World, name: &DeploymentName, way: Way) -> Result<En
             let hold = Hold::take(world, &state, name, &id, "resume").await?;
             hold.release().await;
         }
-        return Ok(nothing());
+        return leftover(world, &state, name).await;
     };
     let ended = async {
         let hold = Hold::take(world, &state, name, &open.id, "resume").await?;
@@ -56,6 +58,47 @@ pub async fn resume(world: &World, name: &DeploymentName, way: Way) -> Result<En
         hold.end(ended).await
     };
     ended.await.map_err(|error| still_paused(name, error))
+}
+
+/// With nothing to go on with: what the newest operation reserved, and could not release, is released now.
+async fn leftover(
+    world: &World,
+    state: &StateDir,
+    name: &DeploymentName,
+) -> Result<Ended, CommandError> {
+    let mut ended = nothing();
+    let operations = state.operations(name)?;
+    let Some(newest) = operations.items.first() else {
+        return Ok(ended);
+    };
+    let left = left(&newest.lines);
+    let ids = left.iter().map(|r| r.id.clone()).collect();
+    // Only a look: one that cannot be had is no news.
+    let seen = match left.is_empty() {
+        true => Vec::new(),
+        false => (world.ec2.reservations(&WhichReservations::Ids(ids)).await).unwrap_or_default(),
+    };
+    let active: Vec<_> = seen.into_iter().filter(Reservation::is_active).collect();
+    if active.is_empty() {
+        return Ok(ended);
+    }
+    let hold = Hold::take(world, state, name, &newest.id, "resume").await?;
+    let held = hold.world(world);
+    for one in active {
+        let what = format!(
+            "the capacity reservation {} of {}",
+            one.id, one.instance_type
+        );
+        ended
+            .data
+            .warnings
+            .push(match release_one(&held, &one.id).await {
+                Ok(()) => format!("{what}, left by operation {}, is released now", newest.id),
+                Err(error) => format!("{what} is still not released: {error}"),
+            });
+    }
+    hold.release().await;
+    Ok(ended)
 }
 
 /// Where nothing can be expected to work now, what is open stays as it was: paused.
@@ -335,6 +378,16 @@ async fn accept(
              containers that were kept down stay so"
                 .into(),
         ),
+    }
+    if may_be_reserved(plan, &op.lines) {
+        match op
+            .at_the_end(plan)
+            .release(&op.deployment.instance_id)
+            .await
+        {
+            Ok(released) => gave_up.extend(released.warnings),
+            Err(failure) => gave_up.push(failure.message),
+        }
     }
     let project = observed.host.facts().and_then(|facts| {
         let mut projects = facts.projects.iter();

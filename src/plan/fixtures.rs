@@ -184,6 +184,9 @@ pub fn instance() -> InstanceFacts {
         elastic_ip: false,
         private_ip: Some("10.0.1.10".into()),
         launched_at: Some(at()),
+        platform: "Linux/UNIX".into(),
+        reservation_preference: None,
+        reservation: None,
     }
 }
 
@@ -338,6 +341,7 @@ pub fn container(
 pub fn desired_update(to: Option<&str>, images: &[(&str, &str)]) -> Desired {
     Desired {
         progress_ms: crate::model::PROGRESS_MS,
+        capacity: Capacity::Prove,
         instance_type: to.map(instance_type),
         ebs_optimized: None,
         images: images

@@ -1,6 +1,7 @@
 //! A plan in words.
 
-use super::step::{Action, Plan};
+use super::step::{Action, HourlyCost, Plan, ReserveCapacity};
+use crate::instance::dollars;
 
 impl Plan {
     /// For each step, whether services can be down while it runs: from the first step that takes one
@@ -80,6 +81,8 @@ impl Action {
                     &format!(" (nothing is down yet{patience})"),
                 )
             }
+            Action::ReserveCapacity(reserve) => reserve.detail(),
+            Action::ReleaseCapacity {} => "release what was reserved".into(),
             Action::ArmRestore(_) => {
                 "tell the host how to go back by itself, should it hear nothing more".into()
             }
@@ -135,6 +138,20 @@ impl Action {
 
 fn on(flag: bool) -> &'static str {
     if flag { "on" } else { "off" }
+}
+
+impl ReserveCapacity {
+    fn detail(&self) -> String {
+        let Self { to, back, zone, .. } = self;
+        let cost = match &self.cost {
+            Some(HourlyCost { micro_usd, as_of }) => {
+                let hourly = dollars(*micro_usd);
+                format!("at most {hourly} an hour while held (list prices of {as_of})")
+            }
+            None => "billed at the on-demand rate while held (not known here)".into(),
+        };
+        format!("{to}, then {back} for the way back, in {zone}; {cost}")
+    }
 }
 
 fn list(before: &str, items: impl Iterator<Item = String>, after: &str) -> String {

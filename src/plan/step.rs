@@ -139,6 +139,8 @@ pub enum Action {
         #[serde(default)]
         progress_ms: u64,
     },
+    /// Capacity for the new type, then for the old one, before anything is down.
+    ReserveCapacity(ReserveCapacity),
     /// The host knows what to go back to by itself, and by when.
     ArmRestore(Box<ArmRestore>),
     /// The containers stopped in good order.
@@ -183,6 +185,37 @@ pub enum Action {
     /// The host goes back to nothing any more. What fails here only warns: an armed host that finds all green
     /// disarms itself.
     CommitHost {},
+    /// None of the reservations of this operation reserves anything any more. What fails here only warns: each ends by
+    /// itself.
+    ReleaseCapacity {},
+}
+
+/// Capacity, reserved for as long as the operation goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ReserveCapacity {
+    /// The new type: without it nothing is stopped.
+    pub to: InstanceType,
+    /// The old type: it holds the way back.
+    pub back: InstanceType,
+    /// The zone of the instance.
+    pub zone: String,
+    /// Its platform, as EC2 names it: `Linux/UNIX`.
+    pub platform: String,
+    /// Its tenancy: `default` or `dedicated`.
+    pub tenancy: String,
+    /// After so many seconds EC2 ends a reservation by itself, or up to an hour later.
+    pub lasts_s: u64,
+    /// What both cost together while no instance uses them; None: not known.
+    pub cost: Option<HourlyCost>,
+}
+
+/// What something costs an hour, by a dated list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct HourlyCost {
+    /// Millionths of a US dollar.
+    pub micro_usd: u64,
+    /// The day of the list.
+    pub as_of: String,
 }
 
 /// What the host does by itself when nobody speaks to it any more.
@@ -328,6 +361,7 @@ impl Action {
             Action::WriteSnapshot { .. } => "write_snapshot",
             Action::HoldImages { .. } => "hold_images",
             Action::PullImages { .. } => "pull_images",
+            Action::ReserveCapacity(_) => "reserve_capacity",
             Action::ArmRestore(_) => "arm_restore",
             Action::Quiesce { .. } => "quiesce",
             Action::StopInstance {} => "stop_instance",
@@ -338,6 +372,7 @@ impl Action {
             Action::ApplyImages(_) => "apply_images",
             Action::VerifyHealth(_) => "verify_health",
             Action::CommitHost {} => "commit_host",
+            Action::ReleaseCapacity {} => "release_capacity",
         }
     }
 
@@ -355,10 +390,12 @@ impl Action {
             | Action::WriteSnapshot { .. }
             | Action::HoldImages { .. }
             | Action::PullImages { .. }
+            | Action::ReserveCapacity(_)
             | Action::ArmRestore(_)
             | Action::AwaitHost { .. }
             | Action::VerifyHealth(_)
-            | Action::CommitHost {} => false,
+            | Action::CommitHost {}
+            | Action::ReleaseCapacity {} => false,
         }
     }
 
@@ -375,6 +412,8 @@ impl Action {
             Action::CheckMounts(c) => c.host,
             Action::VerifyHealth(v) => v.host,
             Action::WriteSnapshot { .. }
+            | Action::ReserveCapacity(_)
+            | Action::ReleaseCapacity {}
             | Action::StopInstance {}
             | Action::SetInstanceType { .. }
             | Action::SetEbsOptimized { .. }

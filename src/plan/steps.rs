@@ -3,17 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::order::stop_order;
+use super::rules::provable;
 use super::stack::{FileEdit, Stack};
 use super::step::{
-    Action, ApplyImages, ApplyTarget, ArmRestore, CheckMounts, ImageEdit, PullImage, StackState,
-    Step, VerifyHealth,
+    Action, ApplyImages, ApplyTarget, ArmRestore, CheckMounts, HourlyCost, ImageEdit, PullImage,
+    ReserveCapacity, StackState, Step, VerifyHealth,
 };
 use super::toward::Input;
 use crate::health::questions;
 use crate::host::{QuiesceContainer, TagImage};
+use crate::instance::price;
 use crate::model::{
     Colour, ContainerFacts, DesiredImage, ImageRef, InstanceType, Purpose, RunState, ServiceName,
 };
+
+/// A reservation lasts so long at least, in seconds: longer than an operation with its undo.
+const RESERVED_S: u64 = 2 * 60 * 60;
 
 fn with_policy(c: &ContainerFacts) -> QuiesceContainer {
     QuiesceContainer {
@@ -93,6 +98,9 @@ impl Maker<'_> {
             };
             steps.push(self.step(pull, vec![]));
         }
+        let reserve = new_type.as_ref().and_then(|to| self.reserve(to));
+        let reserves = reserve.is_some();
+        steps.extend(reserve.map(|r| self.step(r, vec![Action::ReleaseCapacity {}])));
         let applies = restarts || !images.is_empty();
         let arm = applies.then(|| self.arm(edit)).flatten();
         let armed = arm.is_some();
@@ -132,6 +140,9 @@ impl Maker<'_> {
         if armed {
             steps.push(self.step(Action::CommitHost {}, vec![]));
         }
+        if reserves {
+            steps.push(self.step(Action::ReleaseCapacity {}, vec![]));
+        }
         steps
     }
 
@@ -141,6 +152,33 @@ impl Maker<'_> {
         let back = Action::SetEbsOptimized { from: to, to: from };
         (self.after.ebs_optimized == Some(to))
             .then(|| self.step(Action::SetEbsOptimized { from, to }, vec![back]))
+    }
+
+    /// Where it can be done: for the new type, and for the way back.
+    fn reserve(&self, to: &InstanceType) -> Option<Action> {
+        let Input {
+            observed, desired, ..
+        } = self.input;
+        let Some(Ok(_)) = provable(observed, desired) else {
+            return None;
+        };
+        let instance = &observed.instance;
+        let of = |name| price(name, &instance.region);
+        let cost = of(to).zip(of(&instance.instance_type));
+        let cost = cost.map(|(to, back)| to + back).map(|both| HourlyCost {
+            micro_usd: both.micro_usd,
+            as_of: both.as_of.to_owned(),
+        });
+        Some(Action::ReserveCapacity(ReserveCapacity {
+            to: to.clone(),
+            back: instance.instance_type.clone(),
+            zone: instance.zone.clone(),
+            platform: instance.platform.clone(),
+            tenancy: instance.tenancy.clone(),
+            // The gate may wait for long, going forward and going back.
+            lasts_s: RESERVED_S.max(desired.gate.timeout_ms / 1000 * 4),
+            cost,
+        }))
     }
 
     /// The way back that the host goes by itself. What was green before is what it judges by.

@@ -167,12 +167,15 @@ fn the_whole_plan_makes_what_is_wanted_and_nothing_else() {
 }
 
 #[test]
-fn every_changing_step_has_an_undo_and_of_the_others_only_the_armed_host() {
+fn every_changing_step_has_an_undo_and_of_the_others_only_what_is_held_on_host_and_account() {
     for shape in shapes() {
         for step in (shape.scene)().plan().steps {
             let name = format!("{}: {}", shape.name, step.action.name());
-            let armed = matches!(step.action, Action::ArmRestore(_));
-            let undone = step.action.changes() || armed;
+            let held = matches!(
+                step.action,
+                Action::ArmRestore(_) | Action::ReserveCapacity(_)
+            );
+            let undone = step.action.changes() || held;
             assert_eq!(undone, !step.undo.is_empty(), "{name}");
             for undo in &step.undo {
                 assert!(undo.undo.is_empty(), "{name}: an undo is not undone");
@@ -246,7 +249,8 @@ fn an_undo_names_only_what_was_observed() {
                 Action::StartInstance {}
                 | Action::StopInstance {}
                 | Action::AwaitHost { .. }
-                | Action::CommitHost {} => {
+                | Action::CommitHost {}
+                | Action::ReleaseCapacity {} => {
                     assert_eq!(plan.before.state, RunState::Running, "{name}");
                 }
                 other => panic!("{name}: {other:?} in an undo"),
@@ -263,12 +267,12 @@ fn what_can_fail_without_harm_comes_first() {
         let names: Vec<&str> = plan.steps.iter().map(|s| s.action.name()).collect();
         assert_eq!(&names[..2], ["check_mounts", "write_snapshot"], "{name}");
         let armed = names.contains(&"arm_restore");
-        let last: &[&str] = if armed {
-            &["verify_health", "commit_host"]
-        } else {
-            &["verify_health"]
-        };
-        assert!(names.ends_with(last), "{name}");
+        let reserved = names.contains(&"reserve_capacity");
+        let mut last = vec!["verify_health"];
+        last.extend(armed.then_some("commit_host"));
+        last.extend(reserved.then_some("release_capacity"));
+        assert!(names.ends_with(&last), "{name}");
+        assert_eq!(reserved, names.contains(&"stop_instance"), "{name}");
         let applies = names.contains(&"apply_images");
         assert_eq!(
             armed, applies,
@@ -289,6 +293,7 @@ fn what_can_fail_without_harm_comes_first() {
             "write_snapshot",
             "hold_images",
             "pull_images",
+            "reserve_capacity",
             "arm_restore",
         ] {
             if let Some(at) = names.iter().position(|n| *n == early) {

@@ -159,6 +159,7 @@ fn short(action: &Action) -> String {
         Action::PullImages { images, .. } => {
             format!("{name}({})", words(images.iter().map(|i| &i.service)))
         }
+        Action::ReserveCapacity(r) => format!("{name}({} {})", r.to, r.back),
         Action::ArmRestore(arm) => {
             let back = short(&Action::ApplyImages(Box::new(arm.restore.clone())));
             format!("{name}({back}; green {})", words(&arm.green))
@@ -199,7 +200,8 @@ fn short(action: &Action) -> String {
         | Action::StopInstance {}
         | Action::StartInstance {}
         | Action::AwaitHost { .. }
-        | Action::CommitHost {} => name.to_owned(),
+        | Action::CommitHost {}
+        | Action::ReleaseCapacity {} => name.to_owned(),
     }
 }
 
@@ -567,6 +569,20 @@ fn the_serialised_plan_keeps_its_form() {
         id: null
       progress_ms: 600000
     - on: i-0123456789abcdef0
+      name: reserve_capacity
+      to: t3.large
+      back: t3.medium
+      zone: us-east-1a
+      platform: Linux/UNIX
+      tenancy: default
+      lasts_s: 7200
+      cost:
+        micro_usd: 124800
+        as_of: 2026-07-20
+      undo:
+      - on: i-0123456789abcdef0
+        name: release_capacity
+    - on: i-0123456789abcdef0
       name: arm_restore
       restore:
         project: dev
@@ -762,6 +778,8 @@ fn the_serialised_plan_keeps_its_form() {
       file_system: fs-0123456789abcdef0
     - on: i-0123456789abcdef0
       name: commit_host
+    - on: i-0123456789abcdef0
+      name: release_capacity
     after_undo:
     - on: i-0123456789abcdef0
       name: verify_health

@@ -7,15 +7,18 @@ use async_trait::async_trait;
 use jiff::SignedDuration;
 
 use super::catalog;
-use super::world::{Attribute, AwsError, PutParameter, World};
+use super::wire::fits;
+use super::world::{
+    Attribute, AwsError, CapacityReservation, CreateReservation, PutParameter, World,
+};
 use crate::cloud::aws::kind_of;
 use crate::cloud::{
-    Clock, CloudError, CloudErrorKind, Ec2, Effect, Efs, Parameter, Parameters, StatusChecks,
-    permit,
+    Clock, CloudError, CloudErrorKind, Ec2, Effect, Efs, Parameter, Parameters, Reservation,
+    Reserve, StatusChecks, WhichReservations, permit,
 };
 use crate::model::{
-    FileSystemFacts, FileSystemId, InstanceFacts, InstanceId, InstanceType, Permit, Timestamp,
-    TypeFacts,
+    FileSystemFacts, FileSystemId, InstanceFacts, InstanceId, InstanceType, Permit, ReservationId,
+    Timestamp, TypeFacts,
 };
 
 /// A clock of its own: whoever sleeps moves it on, at once.
@@ -127,6 +130,21 @@ impl Ec2 for MemoryCloud {
         })
     }
 
+    async fn offered_like(
+        &self,
+        pattern: &str,
+        zone: &str,
+    ) -> Result<Vec<InstanceType>, CloudError> {
+        let call = "ec2:DescribeInstanceTypeOfferings";
+        self.with(call, |world, _| {
+            world.gate(call, &[], false)?;
+            Ok(catalog::all()
+                .filter(|row| row.offered_in(zone) && fits(pattern, row.name))
+                .map(|row| row.facts().name)
+                .collect())
+        })
+    }
+
     async fn stop(&self, id: &InstanceId, force: bool) -> Result<(), CloudError> {
         self.with("ec2:StopInstances", |world, now| {
             world.stop_instances(&[id.as_str()], force, false, now)
@@ -167,6 +185,7 @@ impl Ec2 for MemoryCloud {
                 Effect::SetEbsOptimized(to) => {
                     world.modify_instance(id.as_str(), &Attribute::EbsOptimized(*to), true)
                 }
+                Effect::Reserve(ask) => world.create_reservation(&asked(ask), true, now).map(drop),
             }
         });
         permit(answer)
@@ -178,6 +197,63 @@ impl Ec2 for MemoryCloud {
             world.gate_ids(call, &[id.as_str()], false)?;
             Ok(world.instance(id.as_str())?.status_checks(now))
         })
+    }
+
+    async fn reserve(&self, ask: &Reserve) -> Result<Reservation, CloudError> {
+        self.with("ec2:CreateCapacityReservation", |world, now| {
+            let made = world.create_reservation(&asked(ask), false, now)?;
+            Ok(reservation(world, &made))
+        })
+    }
+
+    async fn reservations(&self, of: &WhichReservations) -> Result<Vec<Reservation>, CloudError> {
+        let call = "ec2:DescribeCapacityReservations";
+        self.with(call, |world, _| {
+            world.gate(call, &[], false)?;
+            let all = world.reservations.values();
+            let wanted = all.filter(|r| match of {
+                WhichReservations::Ids(ids) => ids.contains(&r.id),
+                WhichReservations::Of(owner) => {
+                    let tag =
+                        |(key, value): (&str, &str)| r.tags.get(key).is_some_and(|v| v == value);
+                    r.is_active() && owner.tags().into_iter().all(tag)
+                }
+            });
+            Ok(wanted.map(|r| reservation(world, r)).collect())
+        })
+    }
+
+    async fn release(&self, id: &ReservationId) -> Result<(), CloudError> {
+        self.with("ec2:CancelCapacityReservation", |world, now| {
+            world.cancel_reservation(id.as_str(), false, now)
+        })
+    }
+}
+
+fn asked(ask: &Reserve) -> CreateReservation {
+    let tags = ask.owner.tags().into_iter();
+    CreateReservation {
+        instance_type: ask.instance_type.to_string(),
+        zone: ask.zone.clone(),
+        platform: ask.platform.clone(),
+        tenancy: ask.tenancy.clone(),
+        count: 1,
+        ebs_optimized: false,
+        ends_at: Some(ask.ends_at),
+        criteria: "open".into(),
+        token: Some(ask.token.clone()),
+        tags: tags.map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+    }
+}
+
+fn reservation(world: &World, r: &CapacityReservation) -> Reservation {
+    Reservation {
+        id: r.id.clone(),
+        instance_type: r.instance_type.clone(),
+        state: r.state.clone(),
+        total: r.total,
+        available: world.available(r),
+        ends_at: r.ends_at,
     }
 }
 

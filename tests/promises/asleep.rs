@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, Effect, StatusChecks};
+use geusemaker::cloud::{
+    Clock, CloudError, CloudErrorKind, Ec2, Effect, Reservation, Reserve, StatusChecks,
+    WhichReservations,
+};
 use geusemaker::host::{
     ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobState, LookRequest, MountRequest,
     OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, SampleRequest, Tag,
@@ -14,7 +17,7 @@ use geusemaker::host::{
 use geusemaker::journal::Entry;
 use geusemaker::model::{
     FolderSeen, HostFacts, InstanceFacts, InstanceId, InstanceType, MountFacts, Outcome, Permit,
-    RestoreState, Timestamp, TypeFacts,
+    ReservationId, RestoreState, Timestamp, TypeFacts,
 };
 use geusemaker::orchestrator::World;
 use geusemaker::sandbox::memory::VirtualClock;
@@ -143,6 +146,26 @@ impl Ec2 for Network {
     async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError> {
         self.reach()?;
         self.ec2.status_checks(id).await
+    }
+    async fn offered_like(
+        &self,
+        pattern: &str,
+        zone: &str,
+    ) -> Result<Vec<InstanceType>, CloudError> {
+        self.reach()?;
+        self.ec2.offered_like(pattern, zone).await
+    }
+    async fn reserve(&self, ask: &Reserve) -> Result<Reservation, CloudError> {
+        self.reach()?;
+        self.ec2.reserve(ask).await
+    }
+    async fn reservations(&self, of: &WhichReservations) -> Result<Vec<Reservation>, CloudError> {
+        self.reach()?;
+        self.ec2.reservations(of).await
+    }
+    async fn release(&self, id: &ReservationId) -> Result<(), CloudError> {
+        self.reach()?;
+        self.ec2.release(id).await
     }
 }
 

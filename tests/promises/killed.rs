@@ -157,7 +157,8 @@ impl Target {
             for step in &chosen {
                 // What is over at once is hit at once.
                 let part = match step.as_str() {
-                    "set_instance_type" | "write_snapshot" => 0.0,
+                    "set_instance_type" | "write_snapshot" | "reserve_capacity"
+                    | "release_capacity" => 0.0,
                     _ => random.part(),
                 };
                 aims.push(self.at_step(step, part));

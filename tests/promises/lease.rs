@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use geusemaker::cloud::{CloudError, Ec2, Effect, StatusChecks};
+use geusemaker::cloud::{
+    CloudError, Ec2, Effect, Reservation, Reserve, StatusChecks, WhichReservations,
+};
 use geusemaker::model::{
     ChangeOptions, GateSettings, InstanceFacts, InstanceId, InstanceType, Outcome, Permit,
-    TypeFacts, UpdateRequest,
+    ReservationId, TypeFacts, UpdateRequest,
 };
 use geusemaker::orchestrator::{
     Ended, Prepared, Way, World, execute, prepare_update, resume, unlock,
@@ -31,6 +33,7 @@ fn request(rig: &Rig) -> UpdateRequest {
         images: BTreeMap::new(),
         options: ChangeOptions {
             progress_ms: geusemaker::model::PROGRESS_MS,
+            capacity: geusemaker::model::Capacity::Prove,
             force: true,
             dry_run: false,
             no_rollback: false,
@@ -231,6 +234,24 @@ impl Ec2 for Broken {
     async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError> {
         self.ec2.status_checks(id).await
     }
+    async fn offered_like(
+        &self,
+        pattern: &str,
+        zone: &str,
+    ) -> Result<Vec<InstanceType>, CloudError> {
+        self.ec2.offered_like(pattern, zone).await
+    }
+    async fn reserve(&self, ask: &Reserve) -> Result<Reservation, CloudError> {
+        self.did("reserve");
+        self.ec2.reserve(ask).await
+    }
+    async fn reservations(&self, of: &WhichReservations) -> Result<Vec<Reservation>, CloudError> {
+        self.ec2.reservations(of).await
+    }
+    async fn release(&self, id: &ReservationId) -> Result<(), CloudError> {
+        self.did("release");
+        self.ec2.release(id).await
+    }
 }
 
 #[test]
@@ -267,7 +288,8 @@ fn whoever_was_taken_over_does_and_writes_nothing_more() {
                 "{}",
                 error.message
             );
-            assert_eq!(*broken.effects.lock().expect("no panic"), ["stop"]);
+            let did = broken.effects.lock().expect("no panic").clone();
+            assert_eq!(did, ["reserve", "reserve", "stop"]);
             let open = state
                 .open_operation(&name)
                 .expect("readable")

@@ -3,6 +3,7 @@
 mod asleep;
 mod bad_input;
 mod bad_world;
+mod capacity;
 mod check;
 mod compose;
 mod credentials;

@@ -42,6 +42,7 @@ fn an_update_changes_type_and_image_in_one_outage() {
             "write_snapshot",
             "hold_images",
             "pull_images",
+            "reserve_capacity",
             "arm_restore",
             "quiesce",
             "stop_instance",
@@ -50,7 +51,8 @@ fn an_update_changes_type_and_image_in_one_outage() {
             "await_host",
             "apply_images",
             "verify_health",
-            "commit_host"
+            "commit_host",
+            "release_capacity"
         ]
     );
     assert_eq!(data["verified"]["type"], "t3.large");

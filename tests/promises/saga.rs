@@ -6,17 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, Effect, Lasting, StatusChecks};
+use geusemaker::cloud::{
+    Clock, CloudError, CloudErrorKind, Ec2, Effect, Lasting, Reservation, Reserve, StatusChecks,
+    WhichReservations,
+};
 use geusemaker::host::{
     ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobState, LookRequest, MountRequest,
     OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, SampleRequest, Tag,
 };
 use geusemaker::journal::{Entry, Failure, FailureClass, JOURNAL_SCHEMA, Line, committed};
 use geusemaker::model::{
-    ChangeOptions, Deployment, Desired, DesiredImage, FolderSeen, GateSettings, HostFacts,
-    ImageRef, InstanceFacts, InstanceId, InstanceType, MountFacts, OperationId, Outcome,
-    PROGRESS_MS, Permit, Purpose, RestoreState, RollbackRequest, ServiceName, SnapshotId,
-    TypeFacts, UpdateRequest,
+    Capacity, ChangeOptions, Deployment, Desired, DesiredImage, FolderSeen, GateSettings,
+    HostFacts, ImageRef, InstanceFacts, InstanceId, InstanceType, MountFacts, OperationId, Outcome,
+    PROGRESS_MS, Permit, Purpose, ReservationId, RestoreState, RollbackRequest, ServiceName,
+    SnapshotId, TypeFacts, UpdateRequest,
 };
 use geusemaker::orchestrator::{
     Ask, Limits, Operation, Prepared, Recorder, TakenUp, Unguarded, Way, World, execute, observe,
@@ -38,11 +41,13 @@ enum When {
     After,
 }
 
-/// Fails the n-th effect (StopInstances, ModifyInstanceAttribute, StartInstances, a job, a sentinel).
+/// Fails the n-th effect (StopInstances, ModifyInstanceAttribute, StartInstances, a reservation, a job, a sentinel).
 struct Faulty {
     left: AtomicI64,
     /// Which script on the host is killed, besides.
     killed: AtomicI64,
+    /// How many reservations are left: a release that is refused only warns.
+    unreleased: AtomicI64,
     when: When,
     ec2: Arc<dyn Ec2>,
     host: Arc<dyn Host>,
@@ -130,6 +135,25 @@ impl Ec2 for Faulty {
     }
     async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError> {
         self.ec2.status_checks(id).await
+    }
+    async fn offered_like(
+        &self,
+        pattern: &str,
+        zone: &str,
+    ) -> Result<Vec<InstanceType>, CloudError> {
+        self.ec2.offered_like(pattern, zone).await
+    }
+    async fn reserve(&self, ask: &Reserve) -> Result<Reservation, CloudError> {
+        self.cloud(self.ec2.reserve(ask)).await
+    }
+    async fn reservations(&self, of: &WhichReservations) -> Result<Vec<Reservation>, CloudError> {
+        self.ec2.reservations(of).await
+    }
+    async fn release(&self, id: &ReservationId) -> Result<(), CloudError> {
+        if self.left.load(Ordering::SeqCst) == 1 && self.when == When::Before {
+            self.unreleased.store(1, Ordering::SeqCst);
+        }
+        self.cloud(self.ec2.release(id)).await
     }
 }
 
@@ -358,6 +382,7 @@ impl Rig {
         let faulty = Arc::new(Faulty {
             left: AtomicI64::new(fail_at),
             killed: AtomicI64::new(0),
+            unreleased: AtomicI64::new(0),
             when,
             ec2,
             host,
@@ -388,6 +413,14 @@ impl Rig {
         self.memory.stack()
     }
 
+    /// The types that are reserved now.
+    pub fn reserved(&self) -> Vec<String> {
+        let mut world = self.memory.world();
+        world.advance(self.clock.now());
+        let all = world.reservations.values().filter(|r| r.is_active());
+        all.map(|r| r.instance_type.to_string()).collect()
+    }
+
     pub async fn plan(&self, world: &World, desired: &Desired, snapshot: &str) -> (Plan, Snapshot) {
         let ids = desired
             .images
@@ -404,6 +437,7 @@ impl Rig {
                 .collect(),
             ebs_optimized: desired.ebs_optimized,
             permits: false,
+            reserve: true,
             beat: None,
         };
         let observed = observe(world, &self.deployment, &ask)
@@ -474,6 +508,7 @@ const GATE: GateSettings = GateSettings {
 pub fn update(instance_type: Option<&str>, images: &[(&str, &str)]) -> Desired {
     Desired {
         progress_ms: PROGRESS_MS,
+        capacity: Capacity::Prove,
         files: vec![],
         instance_type: instance_type.map(|t| InstanceType::new(t).expect("a type")),
         ebs_optimized: None,
@@ -528,6 +563,7 @@ pub async fn begin(shape: &Shape) -> (Rig, Plan, Snapshot) {
     assert_eq!(outcome, Outcome::Updated, "the update before the rollback");
     let back = Desired {
         progress_ms: PROGRESS_MS,
+        capacity: Capacity::Prove,
         files: snapshot.compose.sums(),
         instance_type: Some(snapshot.instance_type.clone()),
         ebs_optimized: snapshot.ebs_optimized,
@@ -621,6 +657,7 @@ fn a_tag_that_moved_in_the_registry_is_a_change_and_one_that_did_not_is_none() {
             )]),
             options: ChangeOptions {
                 progress_ms: PROGRESS_MS,
+                capacity: Capacity::Prove,
                 force: true,
                 dry_run: false,
                 no_rollback: false,
@@ -692,6 +729,7 @@ async fn clean(shape: &Shape) -> (i64, i64, BTreeMap<String, String>, BTreeMap<S
         .process(&world, &plan, &snapshot, opened(&plan, &rig), 0, None)
         .await;
     assert!(good(outcome), "{}: {outcome:?} {lines:#?}", shape.name);
+    assert!(rig.reserved().is_empty(), "{}", shape.name);
     let effects = 40;
     (effects, lines.len() as i64, before, rig.stack())
 }
@@ -711,6 +749,8 @@ fn a_failure_at_every_effect_ends_as_before_or_refused() {
                         .await;
                     let place = format!("{}: effect {at} fails {when:?}: {outcome:?}", shape.name);
                     runs += 1;
+                    let unreleased = faulty.unreleased.load(Ordering::SeqCst);
+                    assert_eq!(rig.reserved().len() as i64, unreleased, "{place}");
                     if good(outcome) {
                         assert_eq!(rig.stack(), after, "{place}");
                         // An image that could not be held only warns.
@@ -766,6 +806,7 @@ fn a_loss_of_power_at_every_line_is_picked_up_both_ways() {
                         lines.iter().map(|l| &l.entry).skip(1).collect::<Vec<_>>()
                     );
                     runs += 1;
+                    assert!(rig.reserved().is_empty(), "{place}");
                     match (unwind, outcome) {
                         (false, o) if good(o) => assert_eq!(rig.stack(), after, "{place}"),
                         // Behind the commit nothing is undone.
@@ -831,6 +872,7 @@ fn a_loss_of_power_at_every_line_of_an_undo_is_picked_up() {
                         "{place}"
                     );
                     assert_eq!(rig.stack(), before, "{place}");
+                    assert!(rig.reserved().is_empty(), "{place}");
                     runs += 1;
                 }
             }

@@ -190,13 +190,13 @@ fn left_twice_interrupted_the_terminal_is_as_before() {
         .run(&["sandbox", "latency", "set", "stop=3s"])
         .ended(0);
     let mut terminal = Terminal::run(sandbox.command(&UPDATE), |c| c);
-    terminal.until("/13] stop_instance");
+    terminal.until("/15] stop_instance");
     terminal.types(b"\x03");
     terminal.until("a second interrupt leaves at once");
     terminal.types(b"\x03");
     assert_eq!(terminal.end(), 6, "{}", terminal.shown);
     let last = terminal.shown.trim_end().lines().last().unwrap_or_default();
-    assert!(!last.contains("/13] "), "no half-drawn bar: {last:?}");
+    assert!(!last.contains("/15] "), "no half-drawn bar: {last:?}");
     assert!(terminal.is_as_a_shell_wants_it());
     resume_leads_to_updated(&sandbox);
 }

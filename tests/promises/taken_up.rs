@@ -35,6 +35,7 @@ fn request(rig: &Rig, instance_type: Option<&str>, image: Option<&str>) -> Updat
         images: image.into_iter().collect(),
         options: ChangeOptions {
             progress_ms: geusemaker::model::PROGRESS_MS,
+            capacity: geusemaker::model::Capacity::Prove,
             force: true,
             dry_run: false,
             no_rollback: false,

@@ -11,9 +11,15 @@ use aws_sdk_ec2::types::{
 use super::auto_scaling::AutoScaling;
 use super::errors::{incomplete, sort};
 use super::facts;
+use super::reservations;
 use super::retry::NoCapacityIsFinal;
-use crate::cloud::{CloudError, CloudErrorKind, Ec2, Effect, StatusChecks, permit};
-use crate::model::{InstanceFacts, InstanceId, InstanceType, Permit, RunState, TypeFacts};
+use crate::cloud::{
+    CloudError, CloudErrorKind, Ec2, Effect, Reservation, Reserve, StatusChecks, WhichReservations,
+    permit,
+};
+use crate::model::{
+    InstanceFacts, InstanceId, InstanceType, Permit, ReservationId, RunState, TypeFacts,
+};
 
 /// `DescribeInstanceTypes` takes at most this many names (EC2 API).
 const TYPES_PER_CALL: usize = 100;
@@ -151,6 +157,39 @@ impl AwsEc2 {
         }
         Ok(found)
     }
+
+    /// `names` may hold wildcards.
+    async fn offerings(
+        &self,
+        names: Vec<String>,
+        zone: &str,
+    ) -> Result<Vec<InstanceType>, CloudError> {
+        const CALL: &str = "ec2:DescribeInstanceTypeOfferings";
+        let mut pages = self
+            .client
+            .describe_instance_type_offerings()
+            .location_type(LocationType::AvailabilityZone)
+            .filters(Filter::builder().name("location").values(zone).build())
+            .filters(
+                Filter::builder()
+                    .name("instance-type")
+                    .set_values(Some(names))
+                    .build(),
+            )
+            .into_paginator()
+            .send();
+        let mut offered = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| sort(CALL, e))?;
+            let here = page
+                .instance_type_offerings()
+                .iter()
+                .filter(|o| o.location() == Some(zone));
+            let names = here.filter_map(|o| o.instance_type());
+            offered.extend(names.filter_map(|name| InstanceType::new(name.as_str()).ok()));
+        }
+        Ok(offered)
+    }
 }
 
 fn is_unknown_type(e: &CloudError) -> bool {
@@ -206,39 +245,22 @@ impl Ec2 for AwsEc2 {
         names: &[InstanceType],
         zone: &str,
     ) -> Result<Vec<InstanceType>, CloudError> {
-        const CALL: &str = "ec2:DescribeInstanceTypeOfferings";
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let types = names.iter().map(ToString::to_string).collect();
-        let mut pages = self
-            .client
-            .describe_instance_type_offerings()
-            .location_type(LocationType::AvailabilityZone)
-            .filters(Filter::builder().name("location").values(zone).build())
-            .filters(
-                Filter::builder()
-                    .name("instance-type")
-                    .set_values(Some(types))
-                    .build(),
-            )
-            .into_paginator()
-            .send();
-        let mut offered = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| sort(CALL, e))?;
-            let here = page
-                .instance_type_offerings()
-                .iter()
-                .filter(|o| o.location() == Some(zone));
-            for name in here.filter_map(|o| o.instance_type()) {
-                // Filters know wildcards; only what was asked for is answered.
-                if let Some(name) = names.iter().find(|n| n.as_str() == name.as_str()) {
-                    offered.push(name.clone());
-                }
-            }
-        }
+        let asked = names.iter().map(ToString::to_string).collect();
+        let mut offered = self.offerings(asked, zone).await?;
+        // Filters know wildcards; only what was asked for is answered.
+        offered.retain(|name| names.contains(name));
         Ok(offered)
+    }
+
+    async fn offered_like(
+        &self,
+        pattern: &str,
+        zone: &str,
+    ) -> Result<Vec<InstanceType>, CloudError> {
+        self.offerings(vec![pattern.to_owned()], zone).await
     }
 
     async fn stop(&self, id: &InstanceId, force: bool) -> Result<(), CloudError> {
@@ -305,6 +327,10 @@ impl Ec2 for AwsEc2 {
                 let call = call.ebs_optimized(to).dry_run(true);
                 call.send().await.map(drop).map_err(|e| sort(name, e))
             }
+            Effect::Reserve(ask) => {
+                let call = reservations::create(client, ask).dry_run(true);
+                call.send().await.map(drop).map_err(|e| sort(name, e))
+            }
         };
         permit(answer)
     }
@@ -336,5 +362,17 @@ impl Ec2 for AwsEc2 {
             instance: word(status.instance_status()),
             system: word(status.system_status()),
         })
+    }
+
+    async fn reserve(&self, ask: &Reserve) -> Result<Reservation, CloudError> {
+        reservations::reserve(&self.client, ask).await
+    }
+
+    async fn reservations(&self, of: &WhichReservations) -> Result<Vec<Reservation>, CloudError> {
+        reservations::reservations(&self.client, of).await
+    }
+
+    async fn release(&self, id: &ReservationId) -> Result<(), CloudError> {
+        reservations::release(&self.client, id).await
     }
 }

@@ -1,6 +1,8 @@
 //! EC2's replies as our nouns. An error is the sentence that says what the reply lacks.
 
-use aws_sdk_ec2::types::{Instance, InstanceLifecycleType, InstanceTypeInfo};
+use aws_sdk_ec2::types::{
+    CapacityReservationSpecificationResponse, Instance, InstanceLifecycleType, InstanceTypeInfo,
+};
 use aws_smithy_types::DateTime;
 
 use crate::model::{
@@ -96,6 +98,11 @@ pub(super) fn instance(
             }),
         private_ip: i.private_ip_address().map(str::to_owned),
         launched_at: i.launch_time().and_then(timestamp),
+        platform: platform(i.platform_details()),
+        reservation_preference: i
+            .capacity_reservation_specification()
+            .and_then(reservation_preference),
+        reservation: i.capacity_reservation_id().map(str::to_owned),
     })
 }
 
@@ -163,6 +170,23 @@ pub(super) fn instance_type(t: &InstanceTypeInfo) -> Result<TypeFacts, String> {
         dedicated_hosts: t.dedicated_hosts_supported().unwrap_or(false),
         name,
     })
+}
+
+/// `PlatformDetails` and a reservation's `InstancePlatform` say the same, but for a word (EC2 API).
+fn platform(details: Option<&str>) -> String {
+    match details {
+        None | Some("") => "Linux/UNIX",
+        Some("Red Hat Enterprise Linux with HA") => "RHEL with HA",
+        Some(other) => other,
+    }
+    .to_owned()
+}
+
+fn reservation_preference(s: &CapacityReservationSpecificationResponse) -> Option<String> {
+    match s.capacity_reservation_target() {
+        Some(_) => Some("targeted".into()),
+        None => Some(s.capacity_reservation_preference()?.as_str().to_owned()),
+    }
 }
 
 /// `Server.InsufficientInstanceCapacity: …`: the message mostly repeats the code.

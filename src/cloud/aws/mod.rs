@@ -7,6 +7,7 @@
 //! | `errors` | every `SdkError` to one [`CloudError`](super::CloudError) |
 //! | `ec2` | [`Ec2`], with `facts` for the conversion of replies |
 //! | `auto_scaling` | the group of an instance, for [`Ec2::complete`] |
+//! | `reservations` | the part of [`Ec2`] about capacity reservations |
 //! | `efs` | [`Efs`] |
 //! | `ssm` | [`Agent`] |
 //! | `parameters` | [`Parameters`] |
@@ -19,6 +20,7 @@ mod efs;
 mod errors;
 mod facts;
 mod parameters;
+mod reservations;
 mod retry;
 mod ssm;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What the SDK must not try again by itself.
 
+use aws_sdk_ec2::operation::create_capacity_reservation::CreateCapacityReservationError;
 use aws_sdk_ec2::operation::start_instances::StartInstancesError;
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
@@ -16,12 +17,15 @@ pub(super) struct NoCapacityIsFinal;
 
 impl ClassifyRetry for NoCapacityIsFinal {
     fn classify_retry(&self, ctx: &InterceptorContext) -> RetryAction {
-        let code = ctx
+        let error = ctx
             .output_or_error()
             .and_then(Result::err)
-            .and_then(OrchestratorError::as_operation_error)
-            .and_then(|e| e.downcast_ref::<StartInstancesError>())
-            .and_then(|e| e.code());
+            .and_then(OrchestratorError::as_operation_error);
+        let code = error.and_then(|e| {
+            let start = e.downcast_ref::<StartInstancesError>();
+            let reserve = || e.downcast_ref::<CreateCapacityReservationError>();
+            start.map_or_else(|| reserve()?.code(), |e| e.code())
+        });
         if kind_of(code, "", 500) == CloudErrorKind::Capacity {
             RetryAction::RetryForbidden
         } else {

@@ -6,4 +6,5 @@ mod efs;
 mod errors;
 mod parameters;
 mod policy;
+mod reservations;
 mod ssm;

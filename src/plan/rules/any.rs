@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Ask, judged};
-use crate::model::{Deployment, Desired, GateSettings, Observed, Purpose, RunState};
+use crate::model::{Capacity, Deployment, Desired, GateSettings, Observed, Purpose, RunState};
 use crate::plan::{Check, CheckStatus};
 
 /// Judges what was observed for a change of the type and for a change of an image, both unnamed. What
@@ -21,6 +21,7 @@ pub fn any_change(observed: &Observed, deployment: &Deployment) -> Vec<Check> {
         },
         undo_on_failure: true,
         progress_ms: 0,
+        capacity: Capacity::Prove,
     };
     let ask = |of_type: bool| Ask {
         type_changes: of_type,

@@ -1,6 +1,7 @@
 //! The instance: the right one, in a state to begin with, and fit for the new type.
 
 use super::Ask;
+use super::capacity::RESERVE;
 use crate::instance::{fits, state, stoppable};
 use crate::model::Permit;
 use crate::plan::Check;
@@ -70,7 +71,11 @@ fn permitted(ask: &Ask) -> Vec<Check> {
             allow,
         ),
     };
-    ask.observed.permits.iter().map(judge).collect()
+    // Without a reservation it goes on: `capacity` judges that one.
+    let all = ask.observed.permits.iter();
+    all.filter(|(call, _)| **call != RESERVE)
+        .map(judge)
+        .collect()
 }
 
 fn new_type(ask: &Ask) -> Vec<Check> {

@@ -3,6 +3,7 @@
 //! | file | asks |
 //! |---|---|
 //! | `instance.rs` | is it the right instance, in a state to begin with, and does the new type fit? |
+//! | `capacity.rs` | can capacity be proved before the stop? |
 //! | `host.rs` | does the host answer, and is the compose project there as it was adopted? |
 //! | `needs.rs` | do the services that run find the GPU and the memory that they ask for? |
 //! | `images.rs` | do the services exist, and can their images be changed in the file? |
@@ -16,6 +17,7 @@
 //! after the pull.
 
 mod any;
+mod capacity;
 mod health;
 mod host;
 mod images;
@@ -26,6 +28,7 @@ mod pending;
 mod postgres;
 
 pub use any::any_change;
+pub(super) use capacity::provable;
 pub use host::DISK_FLOOR;
 
 use crate::model::{Deployment, Desired, Observed, RunState};
@@ -39,6 +42,7 @@ pub fn check(observed: &Observed, desired: &Desired, deployment: &Deployment) ->
 
 fn judged(ask: &Ask) -> Vec<Check> {
     let mut checks = instance::check(ask);
+    checks.extend(capacity::check(ask));
     checks.extend(host::check(ask));
     checks.extend(needs::check(ask));
     checks.extend(images::check(ask));

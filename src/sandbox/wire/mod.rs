@@ -18,6 +18,7 @@ use http::{HeaderValue, Method, Request, Response};
 use super::world::{AwsError, World};
 use crate::model::Timestamp;
 use params::Params;
+pub(in crate::sandbox) use params::fits;
 use status::Protocol;
 
 /// Whether the sandbox serves this call, named as IAM does: `ec2:StartInstances`.

@@ -161,6 +161,11 @@ pub(super) fn parse_bool(name: &str, value: &str) -> Result<bool, AwsError> {
     }
 }
 
+/// Whether a text fits a filter's value.
+pub(in crate::sandbox) fn fits(pattern: &str, text: &str) -> bool {
+    wildcard(pattern.as_bytes(), text.as_bytes())
+}
+
 /// Greedy matching with one place to go back to: linear in practice, never exponential.
 fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t, mut back) = (0, 0, None);

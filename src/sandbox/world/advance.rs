@@ -25,6 +25,7 @@ impl World {
             }
             self.advance_host(&id, now);
         }
+        self.advance_reservations(now);
         self.advance_commands(now);
     }
 

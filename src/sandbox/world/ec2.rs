@@ -251,15 +251,20 @@ impl World {
         Ok(())
     }
 
-    /// The tags of an instance or a volume.
+    /// The tags of an instance, a volume or a capacity reservation.
     ///
     /// # Errors
-    /// `InvalidInstanceID.NotFound`, `InvalidVolume.NotFound`, `InvalidID`.
+    /// `InvalidInstanceID.NotFound`, `InvalidCapacityReservationId.NotFound`, `InvalidVolume.NotFound`, `InvalidID`.
     pub fn tags_mut(&mut self, resource: &str) -> Result<&mut BTreeMap<String, String>, AwsError> {
         let code = match resource.split('-').next() {
             Some("i") => {
                 self.check_ids(&[resource])?;
                 return Ok(&mut self.instance_mut(resource).tags);
+            }
+            Some("cr") => {
+                self.check_reservation_ids(&[resource])?;
+                let one = self.reservations.get_mut(resource);
+                return Ok(&mut one.expect("its id was checked").tags);
             }
             Some("vol") => "InvalidVolume.NotFound",
             _ => "InvalidID",

@@ -45,7 +45,10 @@ impl AwsError {
     pub fn of_fault(call: &str, code: &str, instance_type: Option<&str>) -> Self {
         let kind = instance_type.unwrap_or("requested");
         let message = match (call, code) {
-            ("ec2:StartInstances", "InsufficientInstanceCapacity") => {
+            (
+                "ec2:StartInstances" | "ec2:CreateCapacityReservation",
+                "InsufficientInstanceCapacity",
+            ) => {
                 format!("Insufficient capacity: there is not enough capacity of the {kind} instance type to fulfil the request.")
             }
             // The race of a start right after a change of type.

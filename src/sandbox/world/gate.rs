@@ -53,10 +53,12 @@ impl World {
             }
             other => other?,
         }
-        self.together(ids, &|world, id| match &in_vain {
+        let changes = self.together(ids, &|world, id| match &in_vain {
             Some(reason) => world.start_in_vain(id, reason.clone(), now),
             None => world.start(id, now),
-        })
+        })?;
+        self.match_reservations();
+        Ok(changes)
     }
 
     /// `StopInstances`.

@@ -103,6 +103,16 @@ pub struct Instance {
     pub elastic_ip: Option<ElasticIp>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// `CapacityReservationPreference`: `open` or `none`.
+    #[serde(default = "open")]
+    pub reservation_preference: String,
+    /// The capacity reservation that it runs in.
+    #[serde(default)]
+    pub reservation: Option<String>,
+}
+
+pub(super) fn open() -> String {
+    "open".into()
 }
 
 /// `StateReason`.
@@ -294,6 +304,9 @@ impl Instance {
             elastic_ip: self.elastic_ip.is_some(),
             private_ip: self.interfaces.first().map(|i| i.private_ip.clone()),
             launched_at: Some(self.launched_at),
+            platform: "Linux/UNIX".into(),
+            reservation_preference: Some(self.reservation_preference.clone()),
+            reservation: self.reservation.clone(),
         }
     }
 

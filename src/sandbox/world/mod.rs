@@ -16,6 +16,7 @@ mod facts;
 mod gate;
 mod instance;
 mod parameter;
+mod reservation;
 mod seed;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub use error::AwsError;
 pub use gate::dry;
 pub use instance::{ElasticIp, Instance, Interface, Spot, StateReason, Volume};
 pub use parameter::{Parameter, Parameters, PutParameter};
+pub use reservation::{CapacityReservation, CreateReservation};
 pub use seed::{SEED_DEPLOYMENT, SEED_FILE_SYSTEM, SEED_INSTANCE};
 
 use super::fault::Faults;
@@ -73,6 +75,12 @@ pub struct World {
     pub registry: Registry,
     /// Counts the public addresses given out.
     pub addresses: u32,
+    /// The capacity reservations, by id; ended ones for a while.
+    #[serde(default)]
+    pub reservations: BTreeMap<String, CapacityReservation>,
+    /// Counts those that were made.
+    #[serde(default)]
+    pub reserved: u32,
 }
 
 impl World {

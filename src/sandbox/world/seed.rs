@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
+use super::instance::open;
 use super::{
     FileSystem, Instance, Interface, MountTarget, Parameters, Volume, WORLD_SCHEMA, World,
 };
@@ -41,6 +42,8 @@ impl World {
             parameters: Parameters::default(),
             registry: Registry::default(),
             addresses: 0,
+            reservations: BTreeMap::new(),
+            reserved: 0,
         };
         let id = InstanceId::new(SEED_INSTANCE).expect("a constant");
         let mut instance = Instance::running(id, "t3.medium", "us-east-1a", launched_at);
@@ -135,6 +138,8 @@ impl Instance {
             public_ip: None,
             elastic_ip: None,
             tags: BTreeMap::new(),
+            reservation_preference: open(),
+            reservation: None,
             id,
         }
     }

@@ -23,7 +23,9 @@ const INSTANCE: &str = r#"<reservationSet><item>
     <virtualizationType>hvm</virtualizationType>
     <tagSet><item><key>Name</key><value>my-dev-stack</value></item>
       <item><key>aws:autoscaling:groupName</key><value>web</value></item></tagSet>
-    <hypervisor>xen</hypervisor>
+    <hypervisor>xen</hypervisor><platformDetails>Red Hat Enterprise Linux</platformDetails>
+    <capacityReservationId>cr-0123456789abcdef0</capacityReservationId>
+    <capacityReservationSpecification><capacityReservationPreference>open</capacityReservationPreference></capacityReservationSpecification>
     <networkInterfaceSet><item><networkInterfaceId>eni-01</networkInterfaceId>
       <association><publicIp>198.51.100.7</publicIp><publicDnsName/><ipOwnerId>123456789012</ipOwnerId></association>
     </item></networkInterfaceSet>
@@ -84,6 +86,9 @@ async fn all_facts_of_an_instance_are_read() {
         elastic_ip: true,
         private_ip: Some("10.0.0.5".into()),
         launched_at: Some("2026-11-01T09:00:00Z".parse().unwrap()),
+        platform: "Red Hat Enterprise Linux".into(),
+        reservation_preference: Some("open".into()),
+        reservation: Some("cr-0123456789abcdef0".into()),
     };
     assert_eq!(seen(|xml| xml).await, expected);
 }
@@ -93,6 +98,20 @@ async fn an_address_of_amazons_is_not_elastic() {
     let facts = seen(|xml| xml.replace("<ipOwnerId>123456789012", "<ipOwnerId>amazon")).await;
     assert!(!facts.elastic_ip);
     assert_eq!(facts.public_ip.as_deref(), Some("198.51.100.7"));
+}
+
+#[tokio::test]
+async fn an_instance_that_is_bound_to_a_reservation_says_so() {
+    let bound = seen(|xml| {
+        let open = "<capacityReservationPreference>open</capacityReservationPreference>";
+        let target = "<capacityReservationTarget><capacityReservationId>cr-1</capacityReservationId></capacityReservationTarget>";
+        assert!(xml.contains(open));
+        xml.replace(open, target)
+    })
+    .await;
+    assert_eq!(bound.reservation_preference.as_deref(), Some("targeted"));
+    let plain = seen(|xml| xml.replace("platformDetails", "other")).await;
+    assert_eq!(plain.platform, "Linux/UNIX");
 }
 
 #[tokio::test]

@@ -186,6 +186,24 @@ async fn offerings_are_asked_by_zone_over_all_pages() {
 }
 
 #[tokio::test]
+async fn offerings_are_asked_by_a_pattern() {
+    let (aws, log) = canned(|_| {
+        let item = |name: &str, at: &str| {
+            format!("<item><instanceType>{name}</instanceType><location>{at}</location></item>")
+        };
+        let items = item("t3a.large", "us-east-1a") + &item("t2.large", "us-east-1b");
+        ec2_reply(
+            "DescribeInstanceTypeOfferings",
+            &format!("<instanceTypeOfferingSet>{items}</instanceTypeOfferingSet>"),
+        )
+    });
+    let found = aws.ec2.offered_like("t*.large", "us-east-1a").await;
+    assert_eq!(found, Ok(types(&["t3a.large"])));
+    let asked = form(&log.only("ec2:DescribeInstanceTypeOfferings"));
+    assert_eq!(asked["Filter.2.Value.1"], "t*.large");
+}
+
+#[tokio::test]
 async fn effects_send_what_they_say_and_nothing_more() {
     let (aws, log) = canned(|asked| {
         let call = asked.call.trim_start_matches("ec2:");

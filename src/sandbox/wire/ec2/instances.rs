@@ -254,6 +254,10 @@ fn instance(x: &mut Xml, i: &Instance, account: &str) {
     x.node("hibernationOptions", |x| {
         x.leaf("configured", i.hibernation)
     });
+    x.opt("capacityReservationId", i.reservation.as_ref());
+    x.node("capacityReservationSpecification", |x| {
+        x.leaf("capacityReservationPreference", &i.reservation_preference);
+    });
     x.leaf("currentInstanceBootMode", &i.boot_mode);
     x.leaf("platformDetails", "Linux/UNIX");
     x.leaf("usageOperation", "RunInstances");

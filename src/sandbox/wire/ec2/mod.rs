@@ -4,6 +4,7 @@ mod attribute;
 mod change;
 mod instances;
 mod looks;
+mod reservations;
 mod tags;
 mod types;
 
@@ -18,10 +19,13 @@ type Handler = fn(&mut World, &Params, Timestamp, &mut Xml) -> Result<(), AwsErr
 
 /// Every call that the sandbox serves.
 pub(super) const ACTIONS: &[(&str, Handler)] = &[
+    ("CancelCapacityReservation", reservations::cancel),
+    ("CreateCapacityReservation", reservations::create),
     ("CreateTags", tags::create),
     ("DeleteTags", tags::delete),
     ("DescribeAddresses", looks::addresses),
     ("DescribeAvailabilityZones", looks::zones),
+    ("DescribeCapacityReservations", reservations::describe),
     ("DescribeInstanceAttribute", attribute::describe),
     ("DescribeInstanceStatus", instances::status),
     ("DescribeInstanceTypeOfferings", types::offerings),

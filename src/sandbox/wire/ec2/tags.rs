@@ -1,4 +1,4 @@
-//! Tags of instances and volumes.
+//! Tags of instances, volumes and capacity reservations.
 
 use std::collections::BTreeMap;
 
@@ -69,8 +69,11 @@ pub(super) fn describe(
         .values()
         .flat_map(|i| &i.volumes)
         .map(|v| (v.id.as_str(), "volume", &v.tags));
+    let reservations = world.reservations.values();
+    let reservations = reservations.map(|r| (r.id.as_str(), "capacity-reservation", &r.tags));
     let all = instances
         .chain(volumes)
+        .chain(reservations)
         .flat_map(|(id, kind, tags)| tags.iter().map(move |(key, value)| (id, kind, key, value)));
     let wanted = all.filter(|(id, kind, key, value)| {
         filters.iter().all(|f| match f.name.as_str() {

@@ -4,6 +4,7 @@ mod auto_scaling;
 mod ec2;
 mod efs;
 mod errors;
+mod reservations;
 mod ssm;
 
 use std::sync::Arc;

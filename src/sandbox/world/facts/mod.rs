@@ -3,6 +3,7 @@
 mod commands;
 mod ec2;
 mod parameters;
+mod reservations;
 mod timers;
 
 use jiff::SignedDuration;
