@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::App;
 use super::confirm::confirm;
-use crate::model::{ChangeOptions, DeploymentName, ImageRef, Outcome, ServiceName};
+use crate::model::{ChangeOptions, DeploymentName, ImageRef, InstanceType, Outcome, ServiceName};
 use crate::orchestrator::{self, Ended, Prepared, Ready, World};
 use crate::plan::{Check, Plan};
 use crate::report::{Body, ChangeData, CommandError, ErrorDocument, PlanData, Reply, text};
@@ -150,6 +150,26 @@ pub(super) fn each_once(
     }
 }
 
+/// `--fallback-type` may name each type once, and not the one that is wanted.
+pub(super) fn each_type_once(
+    command: &[&str],
+    types: &[InstanceType],
+    target: Option<&InstanceType>,
+) -> Result<(), clap::Error> {
+    let mut seen = BTreeSet::new();
+    for name in types {
+        if target == Some(name) {
+            let message = format!("--fallback-type names {name}, which --instance-type asks for");
+            return Err(usage(command, &message));
+        }
+        if !seen.insert(name) {
+            let message = format!("--fallback-type names {name} twice");
+            return Err(usage(command, &message));
+        }
+    }
+    Ok(())
+}
+
 /// The usage error of a command, in clap's words.
 pub(super) fn usage(command: &[&str], message: &str) -> clap::Error {
     use clap::CommandFactory;
@@ -206,6 +226,7 @@ mod tests {
         ChangeOptions {
             progress_ms: PROGRESS_MS,
             capacity: Capacity::Prove,
+            stop_ms: crate::model::STOP_MS,
             force,
             dry_run,
             no_rollback: false,

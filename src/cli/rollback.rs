@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::update::{AskArgs, CapacityArg};
 use super::{App, change, value, world};
 use crate::model::{
-    ChangeOptions, DeploymentName, GateSettings, PROGRESS_MS, RollbackRequest, ServiceName,
-    SnapshotId,
+    ChangeOptions, DeploymentName, GateSettings, InstanceType, PROGRESS_MS, RollbackRequest,
+    STOP_MS, ServiceName, SnapshotId,
 };
 use crate::orchestrator;
 use crate::report::{CommandError, Reply};
@@ -44,6 +44,14 @@ pub struct RollbackArgs {
     /// What is done about capacity before the stop: reserve it for a while (billed as long as it is held), or nothing
     #[arg(long, value_enum, value_name = "HOW", default_value = "prove")]
     pub capacity: CapacityArg,
+
+    /// How long a shutdown may take before it is forced [default: 10m]
+    #[arg(long, value_name = "DUR", value_parser = value::positive_millis)]
+    pub stop_timeout: Option<u64>,
+
+    /// If going back finds no capacity at the old type either: run on this one; may be repeated, in order
+    #[arg(long = "fallback-type", value_name = "TYPE", value_parser = value::name::<InstanceType>)]
+    pub fallback_types: Vec<InstanceType>,
 }
 
 impl RollbackArgs {
@@ -56,7 +64,7 @@ impl RollbackArgs {
                 return Err(change::usage(&["rollback"], &message));
             }
         }
-        Ok(())
+        change::each_type_once(&["rollback"], &self.fallback_types, None)
     }
 
     /// The request, with the world's own defaults for the gate.
@@ -65,6 +73,7 @@ impl RollbackArgs {
             deployment: self.name.clone(),
             to: self.to.clone(),
             services: self.services.clone(),
+            fallback_types: self.fallback_types.clone(),
             options: ChangeOptions {
                 force: self.ask.force,
                 dry_run: self.ask.dry_run,
@@ -72,6 +81,7 @@ impl RollbackArgs {
                 gate,
                 progress_ms: self.progress_timeout.unwrap_or(PROGRESS_MS),
                 capacity: self.capacity.into(),
+                stop_ms: self.stop_timeout.unwrap_or(STOP_MS),
             },
         }
     }

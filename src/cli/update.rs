@@ -3,7 +3,7 @@
 use super::{App, change, value, world};
 use crate::model::{
     Capacity, ChangeOptions, DeploymentName, GateSettings, ImageRef, InstanceType, PROGRESS_MS,
-    ServiceName, UpdateRequest,
+    STOP_MS, ServiceName, UpdateRequest,
 };
 use crate::orchestrator;
 use crate::report::{CommandError, Reply};
@@ -53,6 +53,14 @@ pub struct UpdateArgs {
     /// What is done about capacity before the stop: reserve it for a while (billed as long as it is held), or nothing
     #[arg(long, value_enum, value_name = "HOW", default_value = "prove")]
     pub capacity: CapacityArg,
+
+    /// How long a shutdown may take before it is forced [default: 10m]
+    #[arg(long, value_name = "DUR", value_parser = value::positive_millis)]
+    pub stop_timeout: Option<u64>,
+
+    /// If going back finds no capacity at the old type either: run on this one; may be repeated, in order
+    #[arg(long = "fallback-type", value_name = "TYPE", requires = "instance_type", value_parser = value::name::<InstanceType>)]
+    pub fallback_types: Vec<InstanceType>,
 }
 
 /// `--capacity`.
@@ -97,7 +105,9 @@ impl UpdateArgs {
             let message = "nothing to change: give --instance-type, --image, or both";
             return Err(change::usage(&["update"], message));
         }
-        change::each_once(&["update"], &self.images)
+        change::each_once(&["update"], &self.images)?;
+        let target = self.instance_type.as_ref();
+        change::each_type_once(&["update"], &self.fallback_types, target)
     }
 
     /// The request, with the world's own defaults for the gate.
@@ -106,6 +116,7 @@ impl UpdateArgs {
             deployment: self.name.clone(),
             instance_type: self.instance_type.clone(),
             images: self.images.iter().cloned().collect(),
+            fallback_types: self.fallback_types.clone(),
             options: ChangeOptions {
                 force: self.ask.force,
                 dry_run: self.ask.dry_run,
@@ -116,6 +127,7 @@ impl UpdateArgs {
                 },
                 progress_ms: self.progress_timeout.unwrap_or(PROGRESS_MS),
                 capacity: self.capacity.into(),
+                stop_ms: self.stop_timeout.unwrap_or(STOP_MS),
             },
         }
     }

@@ -2,6 +2,7 @@
 //! fits it.
 
 mod auto_scaling;
+mod console;
 mod ebs;
 mod error;
 mod fits;
@@ -16,6 +17,7 @@ mod stoppable;
 #[cfg(test)]
 pub mod types;
 
+pub use console::console_tail;
 pub use error::InstanceError;
 pub use fits::{ebs_optimized_at, fits};
 pub use price::{Price, dollars, price};

@@ -106,6 +106,10 @@ impl Ec2 for Scripted {
     async fn release(&self, _: &ReservationId) -> Result<(), CloudError> {
         unreachable!("not asked by the service")
     }
+
+    async fn console(&self, _: &InstanceId) -> Result<Option<String>, CloudError> {
+        unreachable!("not asked by the service")
+    }
 }
 
 pub fn id() -> InstanceId {

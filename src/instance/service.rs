@@ -91,6 +91,21 @@ impl InstanceService<'_> {
         from: &InstanceType,
         to: &InstanceType,
     ) -> Result<Made, InstanceError> {
+        self.typed_from(id, from, &[], to).await
+    }
+
+    /// The same, from `from` or from any of `or`: the types through which the same operation may have led it.
+    ///
+    /// # Errors
+    /// As [`typed`](Self::typed).
+    pub async fn typed_from(
+        &self,
+        id: &InstanceId,
+        from: &InstanceType,
+        or: &[InstanceType],
+        to: &InstanceType,
+    ) -> Result<Made, InstanceError> {
+        let ours = |found: &InstanceType| found == from || or.contains(found);
         let third = |found: InstanceType| InstanceError::TypeChanged {
             id: id.clone(),
             from: from.clone(),
@@ -104,7 +119,7 @@ impl InstanceService<'_> {
             if seen.instance_type == *to {
                 return Ok(made);
             }
-            if seen.instance_type != *from {
+            if !ours(&seen.instance_type) {
                 return Err(third(seen.instance_type));
             }
             if seen.state != RunState::Stopped {
@@ -124,7 +139,7 @@ impl InstanceService<'_> {
         loop {
             let last = match self.look_again(&mut watch, id).await? {
                 Ok(seen) if seen.instance_type == *to => return Ok(Made::Done),
-                Ok(seen) if seen.instance_type != *from => return Err(third(seen.instance_type)),
+                Ok(seen) if !ours(&seen.instance_type) => return Err(third(seen.instance_type)),
                 Ok(seen) => seen.instance_type.to_string(),
                 Err(nothing) => nothing,
             };

@@ -1,6 +1,7 @@
 //! The memory of an operation: what is about to happen, what happened, and (pure) what comes next.
 
 mod entry;
+mod fallback;
 mod file;
 mod heed;
 mod next;
@@ -12,6 +13,7 @@ mod seen;
 mod summary;
 
 pub use entry::*;
+pub use fallback::{fallback, no_start};
 pub use file::{Journal, JournalError, RESERVE_BYTES, append_log};
 pub use heed::{Heed, heed};
 pub use next::{HOST_RESTORED, Next, can_defer, changed, committed, finished, next};

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::entry::{Entry, Redo};
+use super::fallback;
 use crate::model::{Outcome, Purpose};
 use crate::plan::{Action, Plan};
 
@@ -28,7 +29,7 @@ pub enum Next {
 pub const HOST_RESTORED: &str = "host_restored";
 
 /// A part of an undo: the place of the step in `plan.steps`, and of the part in the step's `undo`.
-type Part = (usize, usize);
+pub(super) type Part = (usize, usize);
 
 /// What the entries say happened, as far as what comes next depends on it.
 #[derive(Debug, Default)]
@@ -40,8 +41,12 @@ pub(super) struct Fold {
     /// The gate at the end was passed: from here on nothing is undone.
     committed: bool,
     paused: bool,
-    stuck: bool,
-    undone: BTreeSet<Part>,
+    pub(super) stuck: bool,
+    pub(super) undone: BTreeSet<Part>,
+    /// The number of the fallback that the undo has turned to; 0: none.
+    pub(super) fallback: u32,
+    /// What failed and was turned away from.
+    passed: BTreeSet<Part>,
     /// What was put off, and the `await_host` that it waits for.
     deferred: Vec<(Part, Part)>,
     confirmed: BTreeSet<usize>,
@@ -92,12 +97,29 @@ pub(super) fn fold<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>
                     f.deferred.push((at, host));
                 }
             }
-            Entry::UndoFailed { .. } | Entry::ConfirmFailed { .. } => f.stuck = true,
+            Entry::UndoFailed {
+                step,
+                part,
+                failure,
+            } => match fallback::after(plan, &f, (*step, *part), failure) {
+                Some(number) => {
+                    f.passed.insert((*step, *part));
+                    f.fallback = number;
+                }
+                None => f.stuck = true,
+            },
+            Entry::ConfirmFailed { .. } => f.stuck = true,
             Entry::ConfirmDone { step, .. } => {
                 f.confirmed.insert(*step);
             }
             Entry::Paused { .. } => f.paused = true,
             Entry::Resumed { unwind, redo, .. } => {
+                // It had ended on another type, or on none: from the old one on again.
+                if f.fallback > 0 && (f.stuck || is_back(plan, &f)) {
+                    f.fallback = 0;
+                    f.passed.clear();
+                    f.undone.clear();
+                }
                 f.paused = false;
                 f.stuck = false;
                 f.failed = false;
@@ -231,7 +253,11 @@ fn queue(plan: &Plan, f: &Fold) -> Vec<Part> {
         .iter()
         .rev()
         .flat_map(|step| (0..plan.steps[*step].undo.len()).map(|part| (*step, part)))
-        .filter(|at| !f.undone.contains(at))
+        .filter(|at| !f.undone.contains(at) && !f.passed.contains(at))
+        .filter(|(step, part)| {
+            let number = plan.steps[*step].undo[*part].fallback;
+            number.is_none_or(|n| n == f.fallback)
+        })
         .collect();
     let waits = |at: &Part| {
         f.deferred
@@ -273,6 +299,12 @@ pub fn can_defer<'e>(
         && await_host_behind(plan, &queue(plan, &f), at).is_some()
 }
 
+/// Whether all that can be taken back was, and was looked at.
+fn is_back(plan: &Plan, f: &Fold) -> bool {
+    let seen = (0..plan.after_undo.len()).all(|i| f.confirmed.contains(&i));
+    f.unwinding && seen && queue(plan, f).is_empty()
+}
+
 /// What comes next, from plan and entries alone.
 pub fn next<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>) -> Next {
     let f = fold(plan, entries);
@@ -305,6 +337,8 @@ pub fn next<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>) -> Ne
     }
     match (0..plan.after_undo.len()).find(|i| !f.confirmed.contains(i)) {
         Some(step) => Next::Confirm(step),
+        // The services are up, and not as they were.
+        None if f.fallback > 0 => Next::Finished(Outcome::Stuck),
         None => Next::Finished(Outcome::RolledBack),
     }
 }

@@ -96,21 +96,23 @@ fn drift<'e>(
     pulled: &BTreeMap<ServiceName, Pulled>,
     seen: &Seen,
 ) -> Vec<Check> {
-    let (before, after) = (&plan.before, &plan.after);
+    let before = &plan.before;
     let mut out = Vec::new();
-    if ![&before.instance_type, &after.instance_type].contains(&&seen.instance_type) {
+    let types = plan.types();
+    if !types.contains(&seen.instance_type) {
+        let types: Vec<&str> = types.iter().map(|t| t.as_str()).collect();
         out.push(Check::refuse(
             "instance_type",
             "the type of the instance was changed by somebody else",
             seen.instance_type.to_string(),
-            either(before.instance_type.as_str(), after.instance_type.as_str()),
+            types.join(" or "),
             "set it back, or close the operation on what is there with resume --accept",
         ));
     }
     let power = entries.into_iter().any(|e| {
         matches!(e, Entry::Started { step } if matches!(
             plan.steps[*step].action,
-            Action::StopInstance {} | Action::StartInstance {}
+            Action::StopInstance { .. } | Action::StartInstance {}
         ))
     });
     let (allowed, expected): (&[RunState], &str) = match (before.state, power) {
@@ -220,9 +222,9 @@ fn redo(
     let last = |is: fn(&Action) -> bool| actions.iter().rposition(|a| is(a));
     let mut again: BTreeSet<usize> = BTreeSet::new();
 
-    let is_power = |a: &Action| matches!(a, Action::StopInstance {} | Action::StartInstance {});
+    let is_power = |a: &Action| matches!(a, Action::StopInstance { .. } | Action::StartInstance {});
     if let Some(at) = last(is_power) {
-        let stops = matches!(actions[at], Action::StopInstance {});
+        let stops = matches!(actions[at], Action::StopInstance { .. });
         let runs = matches!(seen.state, RunState::Running | RunState::Pending);
         let is_cut = stops && matches!(cut, Some(Action::StartInstance {}));
         if stops == runs && !is_cut {
@@ -240,7 +242,7 @@ fn redo(
         // It can be set only while stopped: from the stop before it on.
         let stop = actions[..at]
             .iter()
-            .rposition(|a| matches!(a, Action::StopInstance {}));
+            .rposition(|a| matches!(a, Action::StopInstance { .. }));
         let from = stop.map_or(at, |stop| from_here(&actions, stop));
         again.extend(from..actions.len());
     }
@@ -290,7 +292,9 @@ fn redo(
 /// A stop is made again together with the quiesce right before it.
 fn from_here(actions: &[&Action], at: usize) -> usize {
     match at.checked_sub(1).map(|before| actions[before]) {
-        Some(Action::Quiesce { .. }) if matches!(actions[at], Action::StopInstance {}) => at - 1,
+        Some(Action::Quiesce { .. }) if matches!(actions[at], Action::StopInstance { .. }) => {
+            at - 1
+        }
         _ => at,
     }
 }

@@ -418,6 +418,7 @@ fn with_commit() -> Plan {
         on,
         action: Action::CommitHost {},
         undo: vec![],
+        fallback: None,
     });
     plan
 }

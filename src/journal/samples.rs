@@ -53,6 +53,7 @@ pub(crate) fn step(action: Action, undo: Vec<Action>) -> Step {
         on: instance(),
         action,
         undo: vec![],
+        fallback: None,
     };
     Step {
         undo: undo.into_iter().map(step).collect(),
@@ -183,6 +184,7 @@ pub(crate) fn plan(steps: Vec<Step>) -> Plan {
             launched_at: Some("2026-11-01T00:00:00Z".parse().unwrap()),
         }),
         public_ip: None,
+        list_prices: true,
         expected_downtime_seconds: 60,
         warnings: vec!["the public address will change: it is not an Elastic IP".into()],
     }
@@ -213,7 +215,9 @@ pub(crate) fn resize_and_image() -> Plan {
         ),
         step(quiesce(false), vec![apply("1.19.0", "1.19.0", false, true)]),
         step(
-            Action::StopInstance {},
+            Action::StopInstance {
+                force_after_ms: crate::model::STOP_MS,
+            },
             vec![Action::StartInstance {}, await_host()],
         ),
         step(
@@ -222,7 +226,12 @@ pub(crate) fn resize_and_image() -> Plan {
         ),
         step(
             Action::StartInstance {},
-            vec![quiesce(true), Action::StopInstance {}],
+            vec![
+                quiesce(true),
+                Action::StopInstance {
+                    force_after_ms: crate::model::STOP_MS,
+                },
+            ],
         ),
         step(await_host(), vec![]),
         step(

@@ -6,7 +6,7 @@ use super::entry::{Entry, Failure, Line};
 use super::next::{Next, next};
 use crate::model::{OperationId, Outcome, SnapshotId, Timestamp};
 use crate::plan::{Action, Plan, StackState};
-use crate::report::{ChangeData, StateData, StepData, StepStatus, Verified};
+use crate::report::{Addresses, ChangeData, StateData, StepData, StepStatus, Verified};
 
 /// An operation, told from its journal.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,7 +120,13 @@ impl<'j> Summary<'j> {
             }),
             snapshot_id: self.snapshot.map(ToString::to_string),
             steps: self.steps.clone(),
+            addresses: Some(Addresses {
+                before: self.plan.public_ip.clone(),
+                after: verified.as_ref().and_then(|v| v.public_ip.clone()),
+            }),
             verified,
+            // By the region, which no journal names.
+            cost: None,
             downtime_seconds: self.downtime_seconds,
             duration_seconds: self.duration_seconds,
             warnings: self.warnings.clone(),
@@ -255,7 +261,10 @@ fn steps(plan: &Plan, lines: &[Line]) -> Vec<StepData> {
             }
             // How long it went on before it was cut off, nobody knows.
             Entry::Resumed { .. } => tracks.iter_mut().for_each(|t| t.since = None),
-            Entry::UndoDone { step, part, .. } => {
+            // That another type was found does not mean that the step was taken back.
+            Entry::UndoDone { step, part, .. }
+                if plan.steps[*step].undo[*part].fallback.is_none() =>
+            {
                 tracks[*step].undone.insert(*part, true);
             }
             Entry::UndoFailed { step, part, .. } => {
@@ -270,7 +279,7 @@ fn steps(plan: &Plan, lines: &[Line]) -> Vec<StepData> {
         .map(|(step, track)| StepData {
             name: step.action.name(),
             on: step.on.clone(),
-            status: track.status(step.undo.len()),
+            status: track.status(step.undo.iter().filter(|p| p.fallback.is_none()).count()),
             seconds: track.seconds,
         })
         .collect()

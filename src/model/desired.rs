@@ -30,6 +30,10 @@ pub struct Desired {
     pub progress_ms: u64,
     /// Whether capacity is proved before the stop.
     pub capacity: Capacity,
+    /// How long a shutdown may take before it is forced, in milliseconds.
+    pub stop_ms: u64,
+    /// The types to run on, in this order, where going back finds no capacity at the old one.
+    pub fallback_types: Vec<InstanceType>,
 }
 
 /// `--capacity prove|skip`: what is done about capacity before the stop.
@@ -44,6 +48,10 @@ pub enum Capacity {
 
 /// `--progress-timeout`, where it is not given: ten minutes.
 pub const PROGRESS_MS: u64 = 10 * 60 * 1000;
+
+/// `--stop-timeout`, where it is not given: ten minutes. Most systems are down within one, and what is forced may lose
+/// what it had not written yet (EC2 API, `StopInstances`).
+pub const STOP_MS: u64 = 10 * 60 * 1000;
 
 /// The image that a service is wanted to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -16,6 +16,8 @@ pub struct UpdateRequest {
     pub instance_type: Option<InstanceType>,
     /// `--image SERVICE=REF`, each service once.
     pub images: BTreeMap<ServiceName, ImageRef>,
+    /// `--fallback-type`, in this order.
+    pub fallback_types: Vec<InstanceType>,
     /// How to go about it.
     pub options: ChangeOptions,
 }
@@ -29,6 +31,8 @@ pub struct RollbackRequest {
     pub to: Option<SnapshotId>,
     /// `--services a,b`: only these services' images, and not the type.
     pub services: Option<Vec<ServiceName>>,
+    /// `--fallback-type`, in this order.
+    pub fallback_types: Vec<InstanceType>,
     /// How to go about it.
     pub options: ChangeOptions,
 }
@@ -48,6 +52,8 @@ pub struct ChangeOptions {
     pub progress_ms: u64,
     /// `--capacity`.
     pub capacity: Capacity,
+    /// `--stop-timeout`, in milliseconds.
+    pub stop_ms: u64,
 }
 
 /// `check NAME …`

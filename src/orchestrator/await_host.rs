@@ -53,11 +53,12 @@ impl Performer<'_> {
                     FailureClass::Pauses => FailureClass::Pauses,
                     _ => FailureClass::HostUnreachable,
                 };
-                return Err(Failure {
+                let failure = Failure {
                     class,
                     causes: not_yet.causes,
                     ..fails("host_not_back", message)
-                });
+                };
+                return Err(self.with_console(on, failure).await);
             }
             self.pause().await;
         }

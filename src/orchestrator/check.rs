@@ -46,17 +46,20 @@ pub async fn check(world: &World, request: &CheckRequest) -> Result<Checked, Com
         gate: request.gate,
         progress_ms: PROGRESS_MS,
         capacity: Capacity::Prove,
+        stop_ms: crate::model::STOP_MS,
     };
     let forward = update_desired(&UpdateRequest {
         deployment: request.deployment.clone(),
         instance_type: request.instance_type.clone(),
         images: request.images.clone(),
+        fallback_types: vec![],
         options,
     });
     let rollback = RollbackRequest {
         deployment: request.deployment.clone(),
         to: None,
         services: None,
+        fallback_types: vec![],
         options,
     };
     let back = match target(&state, &rollback) {

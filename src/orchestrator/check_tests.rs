@@ -78,9 +78,11 @@ impl Rig {
             deployment: self.name.clone(),
             instance_type: Some(InstanceType::new(to).unwrap()),
             images: Default::default(),
+            fallback_types: vec![],
             options: ChangeOptions {
                 progress_ms: PROGRESS_MS,
                 capacity: Default::default(),
+                stop_ms: crate::model::STOP_MS,
                 force: true,
                 dry_run: false,
                 no_rollback: false,

@@ -344,8 +344,12 @@ impl Performer<'_> {
         let progress = |message: &str| self.progress("verify_health", message);
         let limit = self.world.limits.checks;
         let checks = self.service(&progress).checks_not_impaired(on, limit).await;
-        checks
-            .map(drop)
-            .map_err(|e| from_instance("the status checks", &e))
+        match checks {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let failure = from_instance("the status checks", &error);
+                Err(self.with_console(on, failure).await)
+            }
+        }
     }
 }

@@ -379,13 +379,18 @@ impl Operation<'_> {
                 _ => None,
             })
             .collect();
-        let of = started.iter().map(|i| plan.steps[*i].undo.len()).sum();
+        let counts = |i: &usize| {
+            let parts = plan.steps[*i].undo.iter();
+            parts.filter(|part| part.fallback.is_none()).count()
+        };
+        let of: usize = started.iter().map(counts).sum();
         let done = self
             .lines
             .iter()
             .filter(|l| matches!(l.entry, Entry::UndoDone { .. }))
             .count();
-        (done + 1, of)
+        // Another type that is tried is one more.
+        (done + 1, of.max(done + 1))
     }
 }
 

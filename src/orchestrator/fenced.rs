@@ -94,4 +94,8 @@ impl Ec2 for FencedEc2 {
         self.allowed("ec2:CancelCapacityReservation").await?;
         self.ec2.release(id).await
     }
+
+    async fn console(&self, id: &InstanceId) -> Result<Option<String>, CloudError> {
+        self.ec2.console(id).await
+    }
 }

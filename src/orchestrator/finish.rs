@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::capacity;
 use super::drive::Operation;
 use super::prepare::Ended;
+use super::stuck;
 use crate::journal::{Entry, Failure, Line, Summary};
 use crate::model::{Outcome, SnapshotId};
 use crate::plan::{Action, Plan};
-use crate::report::{ErrorDocument, EventKind, PlanData, Verified};
+use crate::report::{Cost, ErrorDocument, EventKind, PlanData, Verified};
 use crate::state::StateDir;
 
 /// The snapshot of the state before an operation that ended `updated` or `rolled_back_as_asked`.
@@ -94,13 +95,32 @@ pub(super) async fn finish(
             "the cache for `list` could not be written: {error}"
         ));
     }
+    let types = data.previous_state.as_ref().map(|s| &s.instance_type);
+    data.cost = types.map(|before| {
+        let after = data.new_state.as_ref().map(|s| &s.instance_type);
+        Cost::of(before, after, &op.deployment.region, plan.list_prices)
+    });
     op.emit(EventKind::OperationFinished { outcome });
     let success = matches!(
         outcome,
         Outcome::Updated | Outcome::RolledBackAsAsked | Outcome::Done
     );
     let sign_in = op.world.credentials.sign_in();
-    let error = (!success).then(|| explain(outcome, failure(&op.lines), name.as_str(), &sign_in));
+    let error = (!success).then(|| {
+        let failures = failure(&op.lines);
+        let mut error = explain(outcome, &failures, name.as_str(), &sign_in);
+        if outcome != Outcome::Stuck {
+            return error;
+        }
+        match stuck::up_on(plan, &op.lines) {
+            Some(up) => stuck::on_fallback(plan, up, op.deployment, error),
+            None => {
+                let commands = stuck::commands(op.deployment, failures.last().copied());
+                error.help.splice(0..0, commands);
+                error
+            }
+        }
+    });
     data.warnings.extend(warnings);
     if outcome == Outcome::Refused {
         data.snapshot_id = None;
@@ -205,7 +225,7 @@ fn failure(lines: &[Line]) -> Vec<&Failure> {
         .collect()
 }
 
-fn explain(outcome: Outcome, failures: Vec<&Failure>, name: &str, sign_in: &str) -> ErrorDocument {
+fn explain(outcome: Outcome, failures: &[&Failure], name: &str, sign_in: &str) -> ErrorDocument {
     let first = failures.first();
     let last = failures.last();
     let mut causes: Vec<String> = first.map(|f| f.causes.clone()).unwrap_or_default();

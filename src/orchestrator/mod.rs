@@ -5,6 +5,7 @@
 
 mod adopt;
 mod await_host;
+mod boot;
 mod capacity;
 mod check;
 mod containers;
@@ -32,6 +33,7 @@ mod probes;
 mod read_back;
 mod resume;
 mod shell;
+mod stuck;
 mod unlock;
 mod world;
 

@@ -22,6 +22,8 @@ pub struct Ask {
     pub types: BTreeSet<InstanceType>,
     /// `EbsOptimized` that goes with the type, where it is known.
     pub ebs_optimized: Option<bool>,
+    /// The types that going back may turn to.
+    pub fallback_types: BTreeSet<InstanceType>,
     /// Whether the effects of a change of the type are permitted, also where no other type is wanted.
     pub permits: bool,
     /// Whether capacity is to be reserved for them: then that is asked about too.
@@ -63,12 +65,10 @@ pub async fn observe(
         .await?
         .ok_or_else(|| ObserveError::NoInstance(id.clone()))?;
     let mut names = vec![instance.instance_type.clone()];
-    names.extend(
-        ask.types
-            .iter()
-            .filter(|t| **t != instance.instance_type)
-            .cloned(),
-    );
+    let other = |t: &&InstanceType| **t != instance.instance_type;
+    let wanted = ask.types.iter().find(other).cloned();
+    let all: BTreeSet<_> = ask.types.union(&ask.fallback_types).collect();
+    names.extend(all.into_iter().filter(other).cloned());
     let types: BTreeMap<_, _> = world
         .ec2
         .types(&names)
@@ -83,7 +83,7 @@ pub async fn observe(
         .await?
         .into_iter()
         .collect();
-    let to = names.get(1);
+    let to = wanted.as_ref();
     let to = to.or(ask.permits.then_some(&instance.instance_type));
     let (instance, permits) = match to {
         Some(to) => {

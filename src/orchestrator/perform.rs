@@ -1,6 +1,7 @@
 //! One action, made so: look first, act, look again. Every action is safe twice.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::failure::{fails, from_checks, from_cloud, from_instance};
 use super::world::World;
@@ -8,7 +9,7 @@ use crate::efs;
 use crate::host::{LookRequest, MountRequest, Tag};
 use crate::instance::{InstanceError, InstanceService, Made};
 use crate::journal::{Evidence, Failure, Line};
-use crate::model::{Deployment, InstanceId, OperationId};
+use crate::model::{Deployment, InstanceId, InstanceType, OperationId};
 use crate::plan::{Action, CheckMounts, CheckStatus, Plan, Step};
 use crate::report::{Count, EVENT_SCHEMA, Event, EventKind};
 use crate::snapshot::{Snapshot, SnapshotStore};
@@ -46,13 +47,18 @@ impl Performer<'_> {
             Action::ArmRestore(arm) => self.arm(on, arm).await,
             Action::CommitHost {} => self.commit(on).await,
             Action::Quiesce { containers, .. } => self.quiesce(on, containers).await,
-            Action::StopInstance {} => {
+            Action::StopInstance { force_after_ms } => {
                 let progress = |m: &str| self.progress("stop_instance", m);
-                self.made(self.service(&progress).stopped(on).await)
+                let mut service = self.service(&progress);
+                if *force_after_ms > 0 {
+                    service.settings.force_after = Duration::from_millis(*force_after_ms);
+                }
+                self.made(service.stopped(on).await)
             }
             Action::SetInstanceType { from, to } => {
                 let progress = |m: &str| self.progress("set_instance_type", m);
-                self.made(self.service(&progress).typed(on, from, to).await)
+                let or = self.types_of_the_undo();
+                self.made(self.service(&progress).typed_from(on, from, &or, to).await)
             }
             Action::SetEbsOptimized { to, .. } => {
                 let progress = |m: &str| self.progress("set_ebs_optimized", m);
@@ -60,7 +66,12 @@ impl Performer<'_> {
             }
             Action::StartInstance {} => {
                 let progress = |m: &str| self.progress("start_instance", m);
-                self.made(self.service(&progress).running(on).await)
+                let mut service = self.service(&progress);
+                if step.fallback.is_some() {
+                    // There is a next type, or a person: it was waited for long enough.
+                    service.settings.start_patience = Duration::ZERO;
+                }
+                self.made(service.running(on).await)
             }
             Action::AwaitHost { .. } => self.await_host(on).await,
             Action::ApplyImages(apply) => self.apply(on, apply).await,
@@ -103,6 +114,14 @@ impl Performer<'_> {
             },
             progress,
         }
+    }
+
+    /// An undo that turned to other types may be cut off, or begun again, at any of them.
+    fn types_of_the_undo(&self) -> Vec<InstanceType> {
+        if self.forward || self.plan.fallback_types().is_empty() {
+            return Vec::new();
+        }
+        self.plan.types().into_iter().cloned().collect()
     }
 
     fn made(&self, result: Result<Made, InstanceError>) -> Result<Evidence, Failure> {

@@ -107,6 +107,8 @@ pub(super) fn update_desired(request: &UpdateRequest) -> Desired {
         undo_on_failure: !request.options.no_rollback,
         progress_ms: request.options.progress_ms,
         capacity: request.options.capacity,
+        stop_ms: request.options.stop_ms,
+        fallback_types: request.fallback_types.clone(),
     }
 }
 
@@ -190,6 +192,8 @@ pub(super) fn rollback_desired(
         undo_on_failure: !request.options.no_rollback,
         progress_ms: request.options.progress_ms,
         capacity: request.options.capacity,
+        stop_ms: request.options.stop_ms,
+        fallback_types: request.fallback_types.clone(),
     })
 }
 
@@ -350,6 +354,10 @@ pub(super) async fn look_for(
             .filter_map(|d| d.instance_type.clone())
             .collect(),
         ebs_optimized: wishes.iter().find_map(|d| d.ebs_optimized),
+        fallback_types: wishes
+            .iter()
+            .flat_map(|d| d.fallback_types.iter().cloned())
+            .collect(),
         permits,
         reserve: wishes.iter().any(|d| d.capacity == Capacity::Prove),
         images: images().map(|i| i.reference.clone()).chain(ids).collect(),

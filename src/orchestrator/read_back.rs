@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::failure::fails;
 use super::perform::Performer;
 use crate::efs;
-use crate::journal::Failure;
+use crate::journal::{Failure, fallback};
 use crate::model::{
-    Colour, DataCompared, HostFacts, ImageRef, InstanceFacts, InstanceId, ProjectFacts, ServiceName,
+    Colour, DataCompared, HostFacts, ImageRef, InstanceFacts, InstanceId, InstanceType,
+    ProjectFacts, ServiceName,
 };
 use crate::plan::{CheckStatus, PlannedImage, VerifyHealth, first_digest};
 use crate::report::Verified;
@@ -36,7 +37,7 @@ impl Performer<'_> {
         differs(
             "the type",
             &verified.instance_type,
-            expect.instance_type.as_str(),
+            self.expected_type(&expect.instance_type).as_str(),
         );
         if let Some(expected) = expect.ebs_optimized {
             let word = |on: bool| if on { "on" } else { "off" };
@@ -115,6 +116,13 @@ impl Performer<'_> {
         extra.extend(efs::remarks(&data));
         verified.data = Some(data);
         Ok((verified, wrong, extra))
+    }
+
+    /// The type that is to be read back: another one where going back has turned to it.
+    fn expected_type<'s>(&'s self, planned: &'s InstanceType) -> &'s InstanceType {
+        let entries = self.lines.iter().map(|l| &l.entry);
+        let turned = (!self.forward).then(|| fallback(self.plan, entries));
+        turned.flatten().unwrap_or(planned)
     }
 
     pub(super) fn address_change(&self, verified: &Verified) -> Option<String> {

@@ -342,6 +342,8 @@ pub fn desired_update(to: Option<&str>, images: &[(&str, &str)]) -> Desired {
     Desired {
         progress_ms: crate::model::PROGRESS_MS,
         capacity: Capacity::Prove,
+        stop_ms: crate::model::STOP_MS,
+        fallback_types: vec![],
         instance_type: to.map(instance_type),
         ebs_optimized: None,
         images: images

@@ -2,6 +2,7 @@
 
 mod check;
 mod expiry;
+mod fallback;
 #[cfg(test)]
 pub mod fixtures;
 mod order;

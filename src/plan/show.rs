@@ -37,7 +37,7 @@ impl Action {
                         .iter()
                         .any(|s| apply.edits.contains_key(&s.service))
             }
-            Action::StopInstance {} => true,
+            Action::StopInstance { .. } => true,
             _ => false,
         }
     }
@@ -92,7 +92,13 @@ impl Action {
                 containers.iter().map(|c| c.name.clone()),
                 " in this order",
             ),
-            Action::StopInstance {} => "stop the instance, by ACPI shutdown".into(),
+            Action::StopInstance { force_after_ms: 0 } => {
+                "stop the instance, by ACPI shutdown".into()
+            }
+            Action::StopInstance { force_after_ms } => format!(
+                "stop the instance, by ACPI shutdown; forced after {}",
+                duration(*force_after_ms)
+            ),
             Action::SetInstanceType { from, to } => format!("{from} -> {to}"),
             Action::SetEbsOptimized { from, to } => {
                 format!("EBS optimization {} -> {}", on(*from), on(*to))

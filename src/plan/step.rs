@@ -43,6 +43,9 @@ pub struct Plan {
     pub boot: Option<Boot>,
     /// The public address that was observed; another one afterwards is said.
     pub public_ip: Option<String>,
+    /// Whether the instance pays list prices: on-demand, on shared hardware.
+    #[serde(default)]
+    pub list_prices: bool,
     /// Rough length of the outage in seconds, for people; 0 where there is none.
     pub expected_downtime_seconds: u64,
     /// What the person should know before and after (addresses that change, what cannot be undone).
@@ -111,6 +114,10 @@ pub struct Step {
     /// What takes it back, in order. Empty: it changes nothing that must be taken back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undo: Vec<Step>,
+    /// Of a part of an undo: done only where EC2 starts the instance neither at the old type nor at the types before
+    /// this one. Counted from 1; see [`super::fallback`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<u32>,
 }
 
 /// What a step does. The name is public (`steps[].name`).
@@ -152,7 +159,12 @@ pub enum Action {
         best_effort: bool,
     },
     /// The instance stopped.
-    StopInstance {},
+    StopInstance {
+        /// A shutdown that has not come to its end by then is forced, in milliseconds; 0 in a plan of an older
+        /// version.
+        #[serde(default)]
+        force_after_ms: u64,
+    },
     /// Its type changed.
     SetInstanceType {
         /// The type observed.
@@ -364,7 +376,7 @@ impl Action {
             Action::ReserveCapacity(_) => "reserve_capacity",
             Action::ArmRestore(_) => "arm_restore",
             Action::Quiesce { .. } => "quiesce",
-            Action::StopInstance {} => "stop_instance",
+            Action::StopInstance { .. } => "stop_instance",
             Action::SetInstanceType { .. } => "set_instance_type",
             Action::SetEbsOptimized { .. } => "set_ebs_optimized",
             Action::StartInstance {} => "start_instance",
@@ -381,7 +393,7 @@ impl Action {
     pub fn changes(&self) -> bool {
         match self {
             Action::Quiesce { .. }
-            | Action::StopInstance {}
+            | Action::StopInstance { .. }
             | Action::SetInstanceType { .. }
             | Action::SetEbsOptimized { .. }
             | Action::StartInstance {}
@@ -414,7 +426,7 @@ impl Action {
             Action::WriteSnapshot { .. }
             | Action::ReserveCapacity(_)
             | Action::ReleaseCapacity {}
-            | Action::StopInstance {}
+            | Action::StopInstance { .. }
             | Action::SetInstanceType { .. }
             | Action::SetEbsOptimized { .. }
             | Action::StartInstance {} => false,

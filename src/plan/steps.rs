@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::fallback;
 use super::order::stop_order;
 use super::rules::provable;
 use super::stack::{FileEdit, Stack};
@@ -46,9 +47,15 @@ impl Maker<'_> {
                 on: on.clone(),
                 action,
                 undo: vec![],
+                fallback: None,
             })
             .collect();
-        Step { on, action, undo }
+        Step {
+            on,
+            action,
+            undo,
+            fallback: None,
+        }
     }
 
     pub(super) fn steps(
@@ -109,10 +116,14 @@ impl Maker<'_> {
             steps.push(self.step(self.quiesce(false), self.apply_back(edit, true)));
         }
         if stops {
-            steps.push(self.step(
-                Action::StopInstance {},
-                vec![Action::StartInstance {}, self.await_host()],
-            ));
+            let back = vec![Action::StartInstance {}, self.await_host()];
+            let mut stop = self.step(self.stop(), back);
+            fallback::insert(
+                &mut stop,
+                &self.before.instance_type,
+                &self.input.desired.fallback_types,
+            );
+            steps.push(stop);
         }
         steps.extend(self.ebs_optimized(false));
         if let Some(to) = new_type {
@@ -126,10 +137,7 @@ impl Maker<'_> {
         steps.extend(self.ebs_optimized(true));
         if stops {
             let quiesce = restarts.then(|| self.quiesce(true));
-            let undo = quiesce
-                .into_iter()
-                .chain([Action::StopInstance {}])
-                .collect();
+            let undo = quiesce.into_iter().chain([self.stop()]).collect();
             steps.push(self.step(Action::StartInstance {}, undo));
             steps.push(self.step(self.await_host(), vec![]));
         }
@@ -179,6 +187,12 @@ impl Maker<'_> {
             lasts_s: RESERVED_S.max(desired.gate.timeout_ms / 1000 * 4),
             cost,
         }))
+    }
+
+    fn stop(&self) -> Action {
+        Action::StopInstance {
+            force_after_ms: self.input.desired.stop_ms,
+        }
     }
 
     /// The way back that the host goes by itself. What was green before is what it judges by.

@@ -226,6 +226,7 @@ fn build(
             launched_at: instance.launched_at,
         }),
         public_ip: instance.public_ip.clone(),
+        list_prices: !instance.spot && instance.tenancy == "default",
         expected_downtime_seconds: 0,
         warnings,
         before,
@@ -233,7 +234,7 @@ fn build(
         red_before,
     };
     let has = |f: fn(&Action) -> bool| plan.steps.iter().any(|s| f(&s.action));
-    if has(|a| matches!(a, Action::StopInstance {})) {
+    if has(|a| matches!(a, Action::StopInstance { .. })) {
         plan.expected_downtime_seconds += input.pace.stop + input.pace.boot;
     }
     if plan.steps.iter().any(|s| s.action.takes_down()) {

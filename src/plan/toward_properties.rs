@@ -50,7 +50,7 @@ impl Model {
                     }
                 }
             }
-            Action::StopInstance {} => {
+            Action::StopInstance { .. } => {
                 self.runs = false;
                 self.up.clear();
             }
@@ -247,7 +247,7 @@ fn an_undo_names_only_what_was_observed() {
                     }
                 }
                 Action::StartInstance {}
-                | Action::StopInstance {}
+                | Action::StopInstance { .. }
                 | Action::AwaitHost { .. }
                 | Action::CommitHost {}
                 | Action::ReleaseCapacity {} => {

@@ -197,7 +197,7 @@ fn short(action: &Action) -> String {
         }
         Action::WriteSnapshot { .. }
         | Action::HoldImages { .. }
-        | Action::StopInstance {}
+        | Action::StopInstance { .. }
         | Action::StartInstance {}
         | Action::AwaitHost { .. }
         | Action::CommitHost {}
@@ -658,6 +658,7 @@ fn the_serialised_plan_keeps_its_form() {
         start: true
     - on: i-0123456789abcdef0
       name: stop_instance
+      force_after_ms: 600000
       undo:
       - on: i-0123456789abcdef0
         name: start_instance
@@ -687,6 +688,7 @@ fn the_serialised_plan_keeps_its_form() {
         best_effort: true
       - on: i-0123456789abcdef0
         name: stop_instance
+        force_after_ms: 600000
     - on: i-0123456789abcdef0
       name: await_host
       mount_point: /mnt/efs
@@ -815,6 +817,7 @@ fn the_serialised_plan_keeps_its_form() {
       id: 11111111-2222-3333-4444-555555555555
       launched_at: 2026-11-20T10:00:00Z
     public_ip: 203.0.113.10
+    list_prices: true
     expected_downtime_seconds: 110
     warnings:
     - data that a new version writes is not taken back by a rollback

@@ -47,6 +47,7 @@ fn step(action: Action) -> Step {
         on: instance(),
         action,
         undo: Vec::new(),
+        fallback: None,
     }
 }
 
@@ -68,7 +69,9 @@ pub(crate) fn plan() -> Plan {
                 snapshot: SnapshotId::new("s-1").unwrap(),
                 reuse: false,
             }),
-            step(Action::StopInstance {}),
+            step(Action::StopInstance {
+                force_after_ms: crate::model::STOP_MS,
+            }),
             step(Action::SetInstanceType {
                 from: before.instance_type.clone(),
                 to: after.instance_type.clone(),
@@ -86,6 +89,7 @@ pub(crate) fn plan() -> Plan {
         red_before: BTreeSet::new(),
         boot: None,
         public_ip: None,
+        list_prices: true,
         expected_downtime_seconds: 95,
         warnings: vec!["the public address 203.0.113.9 will change".into()],
     }
@@ -170,6 +174,8 @@ pub(crate) fn change(outcome: Outcome) -> ChangeData {
             ]),
             public_ip: Some("203.0.113.10".into()),
         }),
+        addresses: None,
+        cost: None,
         downtime_seconds: if began { 12.3 } else { 0.0 },
         duration_seconds: if began { 125.0 } else { 0.0 },
         warnings: vec!["ollama was red before".into()],

@@ -9,6 +9,7 @@
 //! | [`Paper`], [`line()`] | nothing of elsewhere reaches a terminal unescaped |
 
 mod bars;
+mod cost;
 mod error;
 mod escape;
 mod event;
@@ -30,6 +31,7 @@ pub mod text;
 mod views;
 
 pub use bars::Bars;
+pub use cost::{Cost, TypeCost};
 pub use error::{CommandError, cloud_code, host_code};
 pub use escape::{cut, is_unsafe, line, lines};
 pub use event::*;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{DataCompared, InstanceId, InstanceType, Outcome, ServiceName};
 use crate::plan::{Check, Plan, PlannedImage};
 
+use super::cost::Cost;
 use super::event::StepStatus;
 
 /// The schema of a result document.
@@ -65,6 +66,10 @@ pub struct ChangeData {
     pub steps: Vec<StepData>,
     /// What was read back at the end, after an undo as after an update.
     pub verified: Option<Verified>,
+    /// The public address before and after; None where nothing was looked at.
+    pub addresses: Option<Addresses>,
+    /// What the instance costs, before and after; None where nothing was looked at.
+    pub cost: Option<Cost>,
     /// From the first effect that takes a service down to the first green probe of all, in seconds.
     pub downtime_seconds: f64,
     /// From the first entry of the journal to the last, in seconds.
@@ -74,6 +79,27 @@ pub struct ChangeData {
     /// The plan and its checks, where it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanData>,
+}
+
+/// The public address before and after. Without an Elastic IP it changes over a stop and a start; the private one does
+/// not (EC2 User Guide, "Stop and start").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Addresses {
+    /// What was observed; None: it had none.
+    pub before: Option<String>,
+    /// What was read back at the end; None: it has none, or it was not read back.
+    pub after: Option<String>,
+}
+
+impl Addresses {
+    /// Both, in words: one where it stayed.
+    pub fn said(&self) -> Option<String> {
+        match (&self.before, &self.after) {
+            (Some(was), Some(is)) if was != is => Some(format!("{is} (it was {was})")),
+            (_, Some(is)) => Some(is.clone()),
+            (_, None) => None,
+        }
+    }
 }
 
 /// A state of the stack, in reports.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::boot::BOOT;
 use super::{catalog, wire};
 use crate::model::{ImageRef, InstanceType, ServiceName};
 
@@ -12,11 +13,11 @@ pub struct Faults(pub Vec<Fault>);
 /// One fault: what it meets, and what it answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// `ec2:StartInstances`, `mount`, `pull:REF`, `health:SERVICE@REF`.
+    /// `ec2:StartInstances`, `mount`, `boot:agent`, `pull:REF`, `health:SERVICE@REF`.
     pub key: String,
     /// The instance type it is limited to (`ec2:StartInstances@t3.large`), where it is.
     pub instance_type: Option<String>,
-    /// An AWS error code, or `gone|other|readonly|hang`, `missing`, `unhealthy`.
+    /// An AWS error code, or `gone|other|readonly|hang`, `missing`, `unhealthy`, or one of [`BOOT`].
     pub code: String,
     /// How often it still strikes; None is always.
     pub times: Option<u32>,
@@ -96,7 +97,7 @@ const MOUNT: [&str; 4] = ["gone", "other", "readonly", "hang"];
 
 impl Fault {
     /// Reads `CALL=CODE`, as in `ec2:StartInstances@t3.large=InsufficientInstanceCapacity`,
-    /// `efs:DescribeFileSystems=ThrottlingException`, `mount:gone`, `pull:REF=missing`,
+    /// `efs:DescribeFileSystems=ThrottlingException`, `mount:gone`, `boot:agent@t3.large=never`, `pull:REF=missing`,
     /// `health:SERVICE@REF=unhealthy`. It splits at the last `=`. `times` None is always.
     ///
     /// # Errors
@@ -119,7 +120,7 @@ impl Fault {
         };
         let Some((kind, rest)) = text.split_once(':') else {
             return Err(bad(
-                "one of ec2:, ssm:, efs:, sts:, autoscaling:, mount:, pull:, health:",
+                "one of ec2:, ssm:, efs:, sts:, autoscaling:, mount:, boot:, pull:, health:",
                 text,
             ));
         };
@@ -156,9 +157,7 @@ impl Fault {
                         target,
                     ));
                 }
-                if let Some(only) = only
-                    && (InstanceType::new(only).is_err() || catalog::find(only).is_none())
-                {
+                if let Some(only) = only.filter(|only| !is_type(only)) {
                     return Err(bad("an instance type that exists", only));
                 }
                 if !is_code(code) {
@@ -168,6 +167,20 @@ impl Fault {
                     ));
                 }
                 Ok(fault(call, only.map(str::to_owned), code))
+            }
+            "boot" => {
+                let (what, only) = match target.split_once('@') {
+                    Some((what, only)) => (what, Some(only)),
+                    None => (target, None),
+                };
+                if !BOOT.contains(&(what, code)) {
+                    let known = BOOT.map(|(what, code)| format!("boot:{what}={code}"));
+                    return Err(bad(&known.join(", "), rest));
+                }
+                if let Some(only) = only.filter(|only| !is_type(only)) {
+                    return Err(bad("an instance type that exists", only));
+                }
+                Ok(fault(format!("boot:{what}"), only.map(str::to_owned), code))
             }
             "pull" => {
                 if ImageRef::new(target).is_err() {
@@ -194,11 +207,16 @@ impl Fault {
                 Ok(fault(format!("health:{target}"), None, code))
             }
             other => Err(bad(
-                "one of ec2:, ssm:, efs:, sts:, autoscaling:, mount:, pull:, health:",
+                "one of ec2:, ssm:, efs:, sts:, autoscaling:, mount:, boot:, pull:, health:",
                 other,
             )),
         }
     }
+}
+
+/// Whether this type is in the catalogue.
+fn is_type(name: &str) -> bool {
+    InstanceType::new(name).is_ok() && catalog::find(name).is_some()
 }
 
 /// Whether this can be an error code of AWS: `InvalidInstanceID.NotFound`.
@@ -259,6 +277,13 @@ mod tests {
             ),
             ("mount:hang", "mount", None, "hang"),
             (
+                "boot:agent@t3.large=never",
+                "boot:agent",
+                Some("t3.large"),
+                "never",
+            ),
+            ("boot:health=unhealthy", "boot:health", None, "unhealthy"),
+            (
                 "pull:n8nio/n8n:9.9.9=missing",
                 "pull:n8nio/n8n:9.9.9",
                 None,
@@ -307,6 +332,8 @@ mod tests {
             ("efs:DescribeFileSystems@t3.large=X", "no instance type"),
             ("mount:gone=yes", "mount:gone, "),
             ("mount:", "mount:gone, "),
+            ("boot:agent=gone", "boot:agent=never, boot:checks=impaired"),
+            ("boot:mount@t3.nano2=gone", "an instance type that exists"),
             ("pull:UPPER/case=missing", "an image reference"),
             ("pull:n8n:1=gone", "pull:REF=missing"),
             ("health:n8n=unhealthy", "health:SERVICE@REF"),

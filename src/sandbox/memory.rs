@@ -228,6 +228,14 @@ impl Ec2 for MemoryCloud {
             world.cancel_reservation(id.as_str(), false, now)
         })
     }
+
+    async fn console(&self, id: &InstanceId) -> Result<Option<String>, CloudError> {
+        let call = "ec2:GetConsoleOutput";
+        self.with(call, |world, _| {
+            world.gate_ids(call, &[id.as_str()], false)?;
+            Ok(world.instance(id.as_str())?.console())
+        })
+    }
 }
 
 fn asked(ask: &Reserve) -> CreateReservation {

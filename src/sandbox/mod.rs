@@ -1,5 +1,6 @@
 //! A truthful EC2, SSM and EFS on loopback, with its host and its docker. A peer of AWS, not a mock of us.
 
+pub mod boot;
 pub mod catalog;
 pub mod connector;
 pub mod endpoint;

@@ -7,7 +7,9 @@ use super::host::HostContext;
 use super::host::memory::{HostWorld, MemoryHost};
 use super::memory::{MemoryCloud, VirtualClock};
 use super::world::{SEED_INSTANCE, World};
+use super::{connector, wire};
 use crate::cloud::Clock;
+use crate::cloud::aws::{Aws, in_process};
 use crate::host::HostError;
 use crate::model::{Deployment, InstanceId, RunState};
 
@@ -59,6 +61,20 @@ impl Memory {
             Arc::clone(&self.world),
             Arc::new(self.clock.clone()),
         ))
+    }
+
+    /// The real SDK over the real wire, answered by this world: the same as [`cloud`](Self::cloud), the long way.
+    ///
+    /// # Panics
+    /// When the SDK takes no configuration.
+    pub fn sdk(&self) -> Aws {
+        let (world, clock) = (Arc::clone(&self.world), self.clock.clone());
+        let region = self.world().region.clone();
+        let http = connector::over(move |request| {
+            let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(wire::handle(&mut world, request, clock.now()))
+        });
+        Aws::new(&in_process(http, &region)).expect("a region")
     }
 
     /// The host.

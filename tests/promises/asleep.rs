@@ -167,6 +167,11 @@ impl Ec2 for Network {
         self.reach()?;
         self.ec2.release(id).await
     }
+
+    async fn console(&self, id: &InstanceId) -> Result<Option<String>, CloudError> {
+        self.reach()?;
+        self.ec2.console(id).await
+    }
 }
 
 #[async_trait]

@@ -34,8 +34,10 @@ fn request(rig: &Rig, capacity: Capacity) -> UpdateRequest {
         deployment: rig.memory.deployment().name,
         instance_type: Some(InstanceType::new("t3.large").expect("a type")),
         images: BTreeMap::new(),
+        fallback_types: vec![],
         options: ChangeOptions {
             progress_ms: PROGRESS_MS,
+            stop_ms: geusemaker::model::STOP_MS,
             capacity,
             force: true,
             dry_run: false,
@@ -363,6 +365,7 @@ fn a_rollback_of_the_type_proves_too() {
             deployment: rig.memory.deployment().name,
             to: None,
             services: None,
+            fallback_types: vec![],
             options: request(&rig, capacity).options,
         };
         for (capacity, expected) in [

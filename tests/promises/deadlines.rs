@@ -125,3 +125,42 @@ fn a_stop_without_end_is_taken_back_in_time() {
     assert_eq!(rig.stack()["type"], "t3.medium");
     rig.clock.advance(Duration::from_secs(1));
 }
+
+#[test]
+fn a_shutdown_that_hangs_is_forced_after_the_time_that_was_asked_for() {
+    crate::saga::block_on(async {
+        for minutes in [2, 7] {
+            let rig = Rig::new();
+            let world = rig.plain_world();
+            let mut desired = update(Some("t3.large"), &[]);
+            desired.stop_ms = minutes * 60_000;
+            let (plan, snapshot) = rig.plan(&world, &desired, "before").await;
+            let stop = plan
+                .steps
+                .iter()
+                .find(|s| s.action.name() == "stop_instance");
+            let detail = stop.expect("it stops").action.detail();
+            let said = format!("stop the instance, by ACPI shutdown; forced after {minutes} min");
+            assert_eq!(detail, said);
+            let ignores = |rig: &Rig| {
+                let mut world = rig.memory.world();
+                world
+                    .instances
+                    .values_mut()
+                    .next()
+                    .expect("one")
+                    .ignores_shutdown = true;
+            };
+            ignores(&rig);
+            let began = geusemaker::cloud::Clock::now(&rig.clock);
+            let (outcome, _) = rig
+                .process(&world, &plan, &snapshot, opened(&plan, &rig), 0, None)
+                .await;
+            assert_eq!(outcome, Outcome::Updated);
+            let took = geusemaker::cloud::Clock::now(&rig.clock).duration_since(began);
+            let took = took.as_secs();
+            let least = i64::try_from(minutes * 60).expect("small");
+            assert!((least..least + 60).contains(&took), "{took} s");
+        }
+    });
+}

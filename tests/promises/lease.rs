@@ -31,9 +31,11 @@ fn request(rig: &Rig) -> UpdateRequest {
         deployment: rig.memory.deployment().name,
         instance_type: Some(InstanceType::new("t3.large").expect("a type")),
         images: BTreeMap::new(),
+        fallback_types: vec![],
         options: ChangeOptions {
             progress_ms: geusemaker::model::PROGRESS_MS,
             capacity: geusemaker::model::Capacity::Prove,
+            stop_ms: geusemaker::model::STOP_MS,
             force: true,
             dry_run: false,
             no_rollback: false,
@@ -251,6 +253,10 @@ impl Ec2 for Broken {
     async fn release(&self, id: &ReservationId) -> Result<(), CloudError> {
         self.did("release");
         self.ec2.release(id).await
+    }
+
+    async fn console(&self, id: &InstanceId) -> Result<Option<String>, CloudError> {
+        self.ec2.console(id).await
     }
 }
 

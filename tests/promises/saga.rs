@@ -155,6 +155,10 @@ impl Ec2 for Faulty {
         }
         self.cloud(self.ec2.release(id)).await
     }
+
+    async fn console(&self, id: &InstanceId) -> Result<Option<String>, CloudError> {
+        self.ec2.console(id).await
+    }
 }
 
 #[async_trait]
@@ -429,6 +433,7 @@ impl Rig {
         let ask = Ask {
             services: Vec::new(),
             types: desired.instance_type.clone().into_iter().collect(),
+            fallback_types: desired.fallback_types.iter().cloned().collect(),
             images: desired
                 .images
                 .values()
@@ -509,6 +514,8 @@ pub fn update(instance_type: Option<&str>, images: &[(&str, &str)]) -> Desired {
     Desired {
         progress_ms: PROGRESS_MS,
         capacity: Capacity::Prove,
+        stop_ms: geusemaker::model::STOP_MS,
+        fallback_types: vec![],
         files: vec![],
         instance_type: instance_type.map(|t| InstanceType::new(t).expect("a type")),
         ebs_optimized: None,
@@ -564,6 +571,8 @@ pub async fn begin(shape: &Shape) -> (Rig, Plan, Snapshot) {
     let back = Desired {
         progress_ms: PROGRESS_MS,
         capacity: Capacity::Prove,
+        stop_ms: geusemaker::model::STOP_MS,
+        fallback_types: vec![],
         files: snapshot.compose.sums(),
         instance_type: Some(snapshot.instance_type.clone()),
         ebs_optimized: snapshot.ebs_optimized,
@@ -655,9 +664,11 @@ fn a_tag_that_moved_in_the_registry_is_a_change_and_one_that_did_not_is_none() {
                 ServiceName::new("n8n").expect("a service"),
                 reference.clone(),
             )]),
+            fallback_types: vec![],
             options: ChangeOptions {
                 progress_ms: PROGRESS_MS,
                 capacity: Capacity::Prove,
+                stop_ms: geusemaker::model::STOP_MS,
                 force: true,
                 dry_run: false,
                 no_rollback: false,
@@ -697,6 +708,7 @@ fn a_tag_that_moved_in_the_registry_is_a_change_and_one_that_did_not_is_none() {
             deployment: rig.deployment.name.clone(),
             to: None,
             services: None,
+            fallback_types: vec![],
             options: request.options,
         };
         let Prepared::Ready(ready) = prepare_rollback(&world, &back)

@@ -33,9 +33,11 @@ fn request(rig: &Rig, instance_type: Option<&str>, image: Option<&str>) -> Updat
         deployment: rig.memory.deployment().name,
         instance_type: instance_type.map(|t| InstanceType::new(t).expect("a type")),
         images: image.into_iter().collect(),
+        fallback_types: vec![],
         options: ChangeOptions {
             progress_ms: geusemaker::model::PROGRESS_MS,
             capacity: geusemaker::model::Capacity::Prove,
+            stop_ms: geusemaker::model::STOP_MS,
             force: true,
             dry_run: false,
             no_rollback: false,

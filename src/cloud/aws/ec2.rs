@@ -8,6 +8,9 @@ use aws_sdk_ec2::types::{
     LocationType,
 };
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::auto_scaling::AutoScaling;
 use super::errors::{incomplete, sort};
 use super::facts;
@@ -374,5 +377,27 @@ impl Ec2 for AwsEc2 {
 
     async fn release(&self, id: &ReservationId) -> Result<(), CloudError> {
         reservations::release(&self.client, id).await
+    }
+
+    async fn console(&self, id: &InstanceId) -> Result<Option<String>, CloudError> {
+        const CALL: &str = "ec2:GetConsoleOutput";
+        let ask = |latest| {
+            let call = self.client.get_console_output().instance_id(id.as_str());
+            call.set_latest(latest).send()
+        };
+        let reply = match ask(Some(true)).await.map_err(|e| sort(CALL, e)) {
+            // The latest output can be had of Nitro instances alone (EC2 API, `GetConsoleOutput`).
+            Err(e) if e.code.as_deref() == Some("UnsupportedOperation") => {
+                ask(None).await.map_err(|e| sort(CALL, e))?
+            }
+            other => other?,
+        };
+        let text = |base64: &str| {
+            let bytes = STANDARD.decode(base64.split_whitespace().collect::<String>());
+            let bytes = bytes.map_err(|e| incomplete(CALL, format!("expected base64: {e}")))?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let output = reply.output().filter(|o| !o.is_empty());
+        output.map(text).transpose()
     }
 }

@@ -22,6 +22,8 @@ pub fn any_change(observed: &Observed, deployment: &Deployment) -> Vec<Check> {
         undo_on_failure: true,
         progress_ms: 0,
         capacity: Capacity::Prove,
+        stop_ms: 0,
+        fallback_types: vec![],
     };
     let ask = |of_type: bool| Ask {
         type_changes: of_type,

@@ -3,8 +3,8 @@
 use super::Ask;
 use super::capacity::RESERVE;
 use crate::instance::{fits, state, stoppable};
-use crate::model::Permit;
-use crate::plan::Check;
+use crate::model::{InstanceType, Permit, TypeFacts};
+use crate::plan::{Check, CheckStatus};
 
 pub(super) fn check(ask: &Ask) -> Vec<Check> {
     let mut checks = vec![account(ask), identity(ask), state(&ask.observed.instance)];
@@ -13,6 +13,8 @@ pub(super) fn check(ask: &Ask) -> Vec<Check> {
         checks.extend(stoppable(&ask.observed.instance));
         checks.extend(permitted(ask));
     }
+    let types = &ask.desired.fallback_types;
+    checks.extend(types.iter().flat_map(|to| fallback(ask, to)));
     checks
 }
 
@@ -79,10 +81,61 @@ fn permitted(ask: &Ask) -> Vec<Check> {
 }
 
 fn new_type(ask: &Ask) -> Vec<Check> {
-    let seen = ask.observed;
-    let Some(wanted) = &ask.desired.instance_type else {
-        return Vec::new();
+    match &ask.desired.instance_type {
+        Some(wanted) => becomes(ask, wanted),
+        None => Vec::new(),
+    }
+}
+
+/// A type that going back may turn to is judged like the one that is wanted: it would be found not to fit while the
+/// stack is down.
+fn fallback(ask: &Ask, to: &InstanceType) -> Vec<Check> {
+    let name = "fallback_type";
+    let not_needed = |why: String| {
+        let help = "leave --fallback-type away";
+        vec![Check::warn(name, why, to.as_str(), "a use for it", help)]
     };
+    if !ask.stops_instance {
+        let why = format!("{to} is not needed: nothing stops the instance");
+        return not_needed(why);
+    }
+    let now = &ask.observed.instance.instance_type;
+    if to == now || Some(to) == ask.desired.instance_type.as_ref() {
+        let why = format!("{to} is not needed: it is tried in any case");
+        return not_needed(why);
+    }
+    let said = new_type(ask);
+    let mut checks: Vec<Check> = becomes(ask, to)
+        .into_iter()
+        .filter(|c| c.status != CheckStatus::Ok && !said.contains(c))
+        .map(|c| Check {
+            message: format!("--fallback-type {to}: {}", c.message),
+            ..c
+        })
+        .collect();
+    let seen = ask.observed;
+    let takes = |t: &TypeFacts| t.ebs_optimized != "unsupported";
+    if seen.instance.ebs_optimized && !seen.types.get(to).is_none_or(takes) {
+        // Going back leaves the attribute as it was, so a fallback must take it.
+        let name = "type_ebs_optimized";
+        checks.retain(|c| c.name != name);
+        checks.push(Check::refuse(
+            name,
+            format!("--fallback-type {to}: the instance is EBS-optimized, and this type does not support it"),
+            "EbsOptimized is true",
+            "a type that supports EBS optimization",
+            "choose another type",
+        ));
+    }
+    if checks.is_empty() {
+        let message = format!("{to} fits, if going back finds no capacity at {now}");
+        checks.push(Check::ok(name, message));
+    }
+    checks
+}
+
+fn becomes(ask: &Ask, wanted: &InstanceType) -> Vec<Check> {
+    let seen = ask.observed;
     let region = &seen.instance.region;
     let Some(target) = seen.types.get(wanted) else {
         return vec![Check::refuse(

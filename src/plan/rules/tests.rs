@@ -740,3 +740,51 @@ fn no_check_shows_the_compose_text() {
         );
     }
 }
+
+#[test]
+fn a_fallback_type_is_judged_like_the_type_that_is_wanted() {
+    let run = |to: Option<&str>, names: &[&str], stopped: bool| {
+        let mut scene = scene();
+        scene.want(to, if to.is_none() { UPDATE.1 } else { &[] });
+        if stopped {
+            scene.stop();
+        }
+        for name in names {
+            let name = instance_type(name);
+            scene.desired.fallback_types.push(name.clone());
+            scene
+                .observed
+                .types
+                .insert(name.clone(), type_facts(name.as_str()));
+            scene.observed.offered.insert(name);
+        }
+        let checks = scene.run();
+        let of_fallback =
+            |c: &&Check| c.name == "fallback_type" || c.message.starts_with("--fallback-type ");
+        let said: Vec<_> = checks.iter().filter(of_fallback).collect();
+        said.iter()
+            .map(|c| (c.name.clone(), c.status))
+            .collect::<Vec<_>>()
+    };
+    let said = |name: &str, status| vec![(name.to_owned(), status)];
+    let large = Some("t3.large");
+    for (to, names, stopped, expected) in [
+        (large, &["m5.large"][..], false, said("fallback_type", Ok)),
+        (
+            large,
+            &["t4g.large"],
+            false,
+            [
+                said("type_architecture", Refuse),
+                said("type_boot_mode", Refuse),
+            ]
+            .concat(),
+        ),
+        // Tried in any case, or for nothing.
+        (large, &["t3.medium"], false, said("fallback_type", Warn)),
+        (large, &["m5.large"], true, said("fallback_type", Warn)),
+        (None, &["m5.large"], false, said("fallback_type", Warn)),
+    ] {
+        assert_eq!(run(to, names, stopped), expected, "{names:?}");
+    }
+}

@@ -100,7 +100,7 @@ fn the_contract_names_the_fields() {
             reply(Outcome::Updated),
             "/data",
             "operation_id success changes_applied previous_state new_state snapshot_id steps verified \
-             downtime_seconds duration_seconds warnings",
+             addresses cost downtime_seconds duration_seconds warnings",
         ),
         (
             reply(Outcome::Updated),
@@ -309,7 +309,7 @@ fn a_plan_side_by_side() {
     +    image: n8nio/n8n:1.20.0
 
        1  write_snapshot     write s-1
-    ▼  2  stop_instance      stop the instance, by ACPI shutdown
+    ▼  2  stop_instance      stop the instance, by ACPI shutdown; forced after 10 min
     ▼  3  set_instance_type  t3.medium -> t3.large
     ▼  4  start_instance     start the instance
     ▼  5  await_host         wait for the host: a new boot answers, /mnt/efs is mounted again

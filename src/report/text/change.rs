@@ -1,7 +1,7 @@
 //! The end of an update, a rollback, a resume.
 
 use super::super::print::{Reply, Words};
-use super::super::result::{ChangeData, StepData, Verified};
+use super::super::result::{Addresses, ChangeData, StepData, Verified};
 use super::super::{Ink, Paper, StepStatus};
 use super::seconds;
 use crate::model::{DataCompared, DataState, Outcome};
@@ -67,9 +67,18 @@ pub(super) fn change(reply: &Reply, data: &ChangeData, words: &Words) -> Paper {
         if let Some(data) = &verified.data {
             fact("data", what_of(data));
         }
-        if let Some(ip) = &verified.public_ip {
-            fact("address", ip.clone());
+        let said = data.addresses.as_ref().and_then(Addresses::said);
+        if let Some(address) = said.or_else(|| verified.public_ip.clone()) {
+            fact("address", address);
         }
+    }
+    let retyped = data
+        .changes_applied
+        .iter()
+        .any(|c| c.starts_with("instance_type: "));
+    let stepped = data.steps.iter().any(|s| s.name == "set_instance_type");
+    if let Some(cost) = data.cost.as_ref().filter(|_| retyped || stepped) {
+        fact("cost", cost.said());
     }
     if let Some(snapshot) = &data.snapshot_id {
         fact("snapshot", snapshot.clone());

@@ -140,6 +140,13 @@ fn steps(paper: &mut Paper, plan: &Plan, checks: &[Check]) {
             paper.line("No service goes down.");
         }
     }
+    let types: Vec<&str> = plan.fallback_types().iter().map(|t| t.as_str()).collect();
+    if !types.is_empty() {
+        let (old, types) = (&plan.before.instance_type, types.join(", then "));
+        paper.line(&format!(
+            "If going back finds no capacity at {old} either, the services go up on {types}."
+        ));
+    }
     if !plan.undo_on_failure {
         paper
             .put(

@@ -8,6 +8,7 @@ use super::memory::MemoryRecord;
 use super::mounts::{EfsMount, MountKind};
 use super::timer::RestoreTimer;
 use crate::model::sha256_hex;
+use crate::sandbox::boot::BadBoot;
 use crate::sandbox::fault::Faults;
 use crate::sandbox::latency::Latency;
 use crate::sandbox::registry::{Registry, fault_key, strike_ref};
@@ -44,6 +45,8 @@ pub struct HostState {
     pub memory: MemoryRecord,
     /// Its timer; the rest of its systemd is not there.
     pub timer: RestoreTimer,
+    /// What is wrong with the present boot.
+    pub bad_boot: BadBoot,
     /// A program with its first arguments that switches a real machine on and off, on which all runs instead: a setting
     /// of tests, empty in every sandbox (docs/engine.md).
     pub elsewhere: Vec<String>,
@@ -69,6 +72,7 @@ impl Default for HostState {
             engine: Engine::default(),
             memory: MemoryRecord::default(),
             timer: RestoreTimer::default(),
+            bad_boot: BadBoot::default(),
             elsewhere: Vec::new(),
             undecided_boot: None,
         }
@@ -138,6 +142,9 @@ impl HostState {
             .as_deref()
             .and_then(MountKind::parse)
             .unwrap_or_default();
+        if self.bad_boot.mount {
+            self.mount = MountKind::Gone;
+        }
         if let Some(at) = self.undecided_boot.take() {
             // Where the mount fails, a Docker that requires it stays inactive, and does not try again when
             // the mount comes; without the requirement it starts on the empty folder. (Seen.)
@@ -156,7 +163,7 @@ impl HostState {
             }
             if !any {
                 container.sees.get_or_insert(self.mount);
-                container.sick.get_or_insert(false);
+                container.sick.get_or_insert(self.bad_boot.health);
                 continue;
             }
             let service = container.service().unwrap_or(&container.name);
@@ -168,7 +175,7 @@ impl HostState {
                     Some(key) if faults.counted(&key) => {
                         strike_ref(faults, &prefix, image).is_some()
                     }
-                    _ => false,
+                    _ => self.bad_boot.health,
                 });
             }
             container.held_sick =

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::{Instance, World};
 use crate::model::{RunState, Timestamp};
+use crate::sandbox::boot::BadBoot;
 
 /// How long a terminated instance stays visible (EC2 User Guide: "a short while, usually an hour").
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(1);
@@ -53,9 +54,12 @@ impl World {
                     instance.state = RunState::Running;
                     instance.running_since = Some(at);
                     instance.checked_at = Some(at + millis(latency.status_checks));
-                    instance.agent_at = Some(at + millis(latency.agent));
+                    let bad = BadBoot::strike(&mut self.faults, instance.instance_type.as_str());
+                    instance.bad_boot = bad;
+                    instance.agent_at = (!bad.agent).then(|| at + millis(latency.agent));
                     if let Some(host) = self.hosts.get_mut(id) {
                         host.boot(at);
+                        host.bad_boot = bad;
                         host.settle(&mut self.faults);
                     }
                 }

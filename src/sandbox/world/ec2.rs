@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::advance::{millis, second};
 use super::{AwsError, Instance, Spot, StateReason, World};
 use crate::model::{InstanceId, InstanceType, RunState, Timestamp};
+use crate::sandbox::boot::BadBoot;
 use crate::sandbox::catalog::{self, Row};
 
 /// What a change of state answers.
@@ -167,12 +168,16 @@ impl World {
             )));
         }
         let latency = self.latency;
+        let kind = self.instance(id)?.instance_type.clone();
+        let bad = BadBoot::strike(&mut self.faults, kind.as_str());
         let instance = self.instance_mut(id);
         instance.last_ping = instance.last_ping(now);
-        instance.agent_at = Some(now + millis(latency.agent));
+        instance.bad_boot = bad;
+        instance.agent_at = (!bad.agent).then(|| now + millis(latency.agent));
         self.host_off(id, now);
         if let Some(host) = self.hosts.get_mut(id) {
             host.boot(now);
+            host.bad_boot = bad;
             host.settle(&mut self.faults);
         }
         Ok(())

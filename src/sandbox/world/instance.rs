@@ -9,6 +9,7 @@ use crate::cloud::StatusChecks;
 use crate::model::{
     AutoScalingFacts, InstanceFacts, InstanceId, InstanceType, PlacementGroup, RunState, Timestamp,
 };
+use crate::sandbox::boot::BadBoot;
 
 /// How often the agent pings while it is there (Systems Manager User Guide: every five minutes).
 const PING_EVERY_S: i64 = 300;
@@ -77,6 +78,9 @@ pub struct Instance {
     pub ignores_shutdown: bool,
     /// Its instance status check fails.
     pub impaired: bool,
+    /// What is wrong with its present boot.
+    #[serde(default)]
+    pub bad_boot: BadBoot,
     /// Its Auto Scaling group has it in standby.
     pub auto_scaling_standby: bool,
     /// The processes of its Auto Scaling group that are suspended.
@@ -252,7 +256,8 @@ impl Instance {
     pub fn status_checks(&self, now: Timestamp) -> StatusChecks {
         let (instance, system) = match (self.state, self.checked_at) {
             (RunState::Running, Some(at)) if at <= now => {
-                (if self.impaired { "impaired" } else { "ok" }, "ok")
+                let impaired = self.impaired || self.bad_boot.checks;
+                (if impaired { "impaired" } else { "ok" }, "ok")
             }
             (RunState::Running | RunState::Pending, _) => ("initializing", "initializing"),
             _ => ("not-applicable", "not-applicable"),
@@ -261,6 +266,18 @@ impl Instance {
             instance: instance.into(),
             system: system.into(),
         }
+    }
+
+    /// What its serial console shows of the present boot; None while it does not run.
+    pub fn console(&self) -> Option<String> {
+        let since = self.running_since?;
+        Some(format!(
+            "[    0.000000] Linux ({}), {}\r\n[    0.100000] boot of {} at {since}\r\n{}",
+            self.architecture,
+            self.instance_type,
+            self.id,
+            self.bad_boot.console()
+        ))
     }
 
     /// `DescribeInstances` in the nouns of the program.

@@ -9,6 +9,7 @@ use super::{
     FileSystem, Instance, Interface, MountTarget, Parameters, Volume, WORLD_SCHEMA, World,
 };
 use crate::model::{FileSystemId, InstanceId, InstanceType, RunState, Timestamp};
+use crate::sandbox::boot::BadBoot;
 use crate::sandbox::fault::Faults;
 use crate::sandbox::host::HostState;
 use crate::sandbox::latency::Latency;
@@ -123,6 +124,7 @@ impl Instance {
             operator: None,
             ignores_shutdown: false,
             impaired: false,
+            bad_boot: BadBoot::default(),
             auto_scaling_standby: false,
             suspended_processes: Vec::new(),
             tenancy: "default".into(),

@@ -279,3 +279,26 @@ async fn no_capacity_is_said_at_once_and_an_internal_error_is_tried_again() {
     aws.ec2.start(&id()).await.unwrap();
     assert_eq!(log.calls().len(), 3);
 }
+
+#[tokio::test]
+async fn the_console_is_the_latest_that_there_is() {
+    // As EC2 wraps it: base64 in lines.
+    let (aws, log) = canned(|asked| {
+        let latest = form(asked).contains_key("Latest");
+        match latest {
+            true => ec2_error(400, "UnsupportedOperation", "not on this instance type"),
+            false => ec2_reply("GetConsoleOutput", "<output>Ym9v\ndCD/\n</output>"),
+        }
+    });
+    let console = aws.ec2.console(&id()).await.unwrap();
+    assert_eq!(console.as_deref(), Some("boot \u{fffd}"));
+    assert_eq!(log.calls().len(), 2);
+
+    let (aws, log) = canned(|_| ec2_reply("GetConsoleOutput", ""));
+    assert_eq!(aws.ec2.console(&id()).await, Ok(None));
+    assert_eq!(form(&log.only("ec2:GetConsoleOutput"))["Latest"], "true");
+
+    let (aws, _) = canned(|_| ec2_error(403, "UnauthorizedOperation", "no"));
+    let e = aws.ec2.console(&id()).await.unwrap_err();
+    assert_eq!(e.kind, CloudErrorKind::Denied);
+}

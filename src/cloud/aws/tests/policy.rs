@@ -51,6 +51,7 @@ async fn calls() -> (BTreeSet<String>, BTreeSet<String>) {
         ec2.reserve(&reservations::ask()).await.map(drop),
         ec2.reservations(&reservations::mine()).await.map(drop),
         ec2.release(&reservations::id()).await,
+        ec2.console(&on).await.map(drop),
         agent.ping(&on).await.map(drop),
         agent.send(&on, &script).await.map(drop),
         agent.result(&on, &id).await.map(drop),

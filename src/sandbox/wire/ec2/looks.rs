@@ -261,11 +261,7 @@ pub(super) fn console(
     let instance = world.instance(id)?;
     x.leaf("instanceId", id);
     x.leaf("timestamp", moment(instance.running_since.unwrap_or(now)));
-    if let Some(since) = instance.running_since {
-        let text = format!(
-            "[    0.000000] Linux ({}), {}\n[    0.100000] boot of {id} at {since}\n",
-            instance.architecture, instance.instance_type
-        );
+    if let Some(text) = instance.console() {
         x.leaf("output", STANDARD.encode(text));
     }
     Ok(())
