@@ -115,7 +115,7 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undo: Vec<Step>,
     /// Of a part of an undo: done only where EC2 starts the instance neither at the old type nor at the types before
-    /// this one. Counted from 1; see [`super::fallback`].
+    /// this one. Counted from 1; see `plan/fallback.rs`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<u32>,
 }

@@ -167,7 +167,7 @@ pub(crate) fn change(outcome: Outcome) -> ChangeData {
             images: Some(BTreeMap::new()),
             compose_sha256: None,
             mounts: BTreeMap::from([("/mnt/efs".into(), "ok".into())]),
-            data: Some(data(success)),
+            data: Some(data(outcome == Outcome::Stuck)),
             health: BTreeMap::from([
                 (service("n8n"), "green".into()),
                 (service("ollama"), "red".into()),
@@ -183,38 +183,30 @@ pub(crate) fn change(outcome: Outcome) -> ChangeData {
     }
 }
 
-/// Of two folders; one of them changed, or is lost.
-fn data(success: bool) -> DataCompared {
-    let folder = |name: &str, state, changed: &[&str]| FolderCompared {
+/// Of two folders: one changed, the other is as before or lost.
+fn data(lost: bool) -> DataCompared {
+    let folder = |name: &str, state, same, changed: &[&str]| FolderCompared {
         folder: format!("/mnt/efs/{name}"),
         services: [service(name)].into(),
         state,
-        files: if state == DataState::Lost { 0 } else { 8 },
-        same: if state == DataState::Lost {
-            0
-        } else {
-            8 - changed.len()
-        },
+        files: same + changed.len(),
+        same,
         changed: changed.iter().map(|c| (*c).to_owned()).collect(),
         gone: vec![],
         why: (state == DataState::Lost).then(|| "is empty now".to_owned()),
     };
-    let ollama = if success {
-        DataState::Same
-    } else {
-        DataState::Lost
+    let n8n = folder("n8n", DataState::Changed, 7, &["database.sqlite"]);
+    let (state, ollama) = match lost {
+        true => (DataState::Lost, folder("ollama", DataState::Lost, 0, &[])),
+        false => (
+            DataState::Changed,
+            folder("ollama", DataState::Same, 8, &[]),
+        ),
     };
     DataCompared {
-        state: if success {
-            DataState::Changed
-        } else {
-            DataState::Lost
-        },
+        state,
         why: None,
-        folders: vec![
-            folder("n8n", DataState::Changed, &["database.sqlite"]),
-            folder("ollama", ollama, &[]),
-        ],
+        folders: vec![n8n, ollama],
         left_out: vec![],
     }
 }

@@ -930,8 +930,8 @@ fn a_script_of_the_way_back_that_is_killed_once_is_sent_again() {
     block_on(async {
         for fails in 1.. {
             let mut is_over = false;
-            // At most three of the effects before it are EC2's: those of the way back are from here on.
-            for at in (fails - 3).max(1).. {
+            // At most five of the effects before it are EC2's: those of the way back are from here on.
+            for at in (fails - 5).max(1).. {
                 let (rig, plan, snapshot) = begin(both).await;
                 let before = rig.stack();
                 let (world, faulty) = rig.faulty(fails, When::After);

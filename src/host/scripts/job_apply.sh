@@ -235,10 +235,10 @@ job_apply() {
     SINCE=$(engine_since)
     containers_phase
     if [ -n "$FAILED" ]; then finish failed "$FAILED"; fi
-    if [ "$start" != yes ] || [ "$(engine_since)" = "$SINCE" ]; then _round=done; break; fi
+    if [ "$start" != yes ] || [ "$(engine_since)" = "$SINCE" ]; then _round=over; break; fi
     say "docker was restarted meanwhile: once more"
   done
-  [ "$_round" = 'done' ] || finish failed start_failed
+  [ "$_round" = over ] || finish failed start_failed
   restore_end
   finish 'done'
 }

@@ -115,7 +115,7 @@ fn the_contract_names_the_fields() {
         (
             reply(Outcome::Updated),
             "/data/verified",
-            "type state images compose_sha256 mounts health public_ip",
+            "type state images compose_sha256 mounts data health public_ip",
         ),
         (
             reply(Outcome::Refused),
@@ -194,6 +194,7 @@ fn updated() {
 
     downtime   12 s of 2 min 5 s
     verified   t3.large, running, /mnt/efs ok, 1 of 2 services green, ollama red
+    data       15 of 16 files in 2 folders the same; /mnt/efs/n8n: database.sqlite changed
     address    203.0.113.10
     snapshot   s-1
     operation  op-1
@@ -240,6 +241,7 @@ fn rolled_back_says_what_failed_and_what_was_verified() {
 
     downtime   12 s of 2 min 5 s
     what is    t3.medium, running, /mnt/efs ok, 1 of 2 services green, ollama red
+    data       15 of 16 files in 2 folders the same; /mnt/efs/n8n: database.sqlite changed
     address    203.0.113.10
     snapshot   s-1
     operation  op-1
@@ -269,6 +271,7 @@ fn stuck_says_what_is_where_and_which_commands() {
 
     downtime   12 s of 2 min 5 s
     what is    t3.medium, running, /mnt/efs ok, 1 of 2 services green, ollama red
+    data       7 of 8 files in 1 folder the same; /mnt/efs/n8n: database.sqlite changed; /mnt/efs/ollama is empty now
     address    203.0.113.10
     snapshot   s-1
     operation  op-1

@@ -294,6 +294,8 @@ impl Room {
         let begun = Instant::now();
         let mut status: Option<ExitStatus> = None;
         let mut looked = Instant::now();
+        // The files of a machine of its own are its own; only whether it is still on is asked.
+        let look = Duration::from_millis(if self.machine.is_some() { 250 } else { 50 });
         let killed = loop {
             if status.is_none() {
                 status = child.try_wait()?;
@@ -305,7 +307,7 @@ impl Room {
             if begun.elapsed() >= limit {
                 break true;
             }
-            if looked.elapsed() >= Duration::from_millis(50) {
+            if looked.elapsed() >= look {
                 looked = Instant::now();
                 let on = store.on_host(&settings.instance, |at| {
                     at.settle();
@@ -322,7 +324,10 @@ impl Room {
                     break true;
                 }
             }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            // What takes long is looked at less often.
+            let nap = begun.elapsed() / 16;
+            let nap = nap.clamp(Duration::from_millis(2), Duration::from_millis(12));
+            tokio::time::sleep(nap).await;
         };
         if killed {
             kill(&format!("-{group}"));
