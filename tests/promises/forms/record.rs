@@ -266,6 +266,12 @@ fn answer(names: &Names, call: &[String], said: &Said) -> Vec<String> {
             "ps" => lines.sort(),
             // How many layers an image has, and how many lines a container wrote, is theirs.
             "pull" | "create" | "logs" | "rmi" => lines.dedup(),
+            // Compose hands variables over in any order.
+            "inspect" => {
+                for some in lines.chunk_by_mut(|a, b| a.starts_with("E ") && b.starts_with("E ")) {
+                    some.sort();
+                }
+            }
             _ => {}
         }
         let cut = !text.is_empty() && !text.ends_with('\n');
@@ -285,7 +291,9 @@ fn answer(names: &Names, call: &[String], said: &Said) -> Vec<String> {
 fn line(call: &[String], line: &str) -> String {
     let mut line = line.to_owned();
     if call[0] == "logs" && !line.starts_with("Error") && !line.starts_with("Cannot") {
-        return if line.starts_with("<time> ") {
+        // A moment of its own in what it wrote is its words.
+        let dated = call.iter().any(|word| word == "--timestamps");
+        return if dated && line.starts_with("<time> ") {
             "<time> <words>"
         } else {
             "<words>"

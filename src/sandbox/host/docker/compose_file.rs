@@ -167,8 +167,8 @@ pub fn load(
         let text = files
             .read(file)
             .map_err(|_| format!("open {file}: no such file or directory"))?;
-        let mut one: Value = serde_yaml::from_str(&text).map_err(|e| format!("yaml: {e}"))?;
-        one.apply_merge().map_err(|e| format!("yaml: {e}"))?;
+        let mut one: Value = serde_yaml::from_str(&text).map_err(|e| no_yaml(&e))?;
+        one.apply_merge().map_err(|e| no_yaml(&e))?;
         overlay(&mut document, one);
     }
     let file = compose_files.first().map_or("", String::as_str);
@@ -243,6 +243,17 @@ fn replace(
         _ => {}
     }
     Ok(())
+}
+
+/// In the words of Compose's own reader, which counts lines from 0.
+fn no_yaml(error: &serde_yaml::Error) -> String {
+    let said = error.to_string();
+    match (said.split_once(" at line "), error.location()) {
+        (Some((why, _)), Some(at)) if at.line() > 1 => {
+            format!("yaml: line {}: {why}", at.line() - 1)
+        }
+        _ => format!("yaml: {said}"),
+    }
 }
 
 /// A form that is wrong has words of its own.

@@ -177,13 +177,14 @@ impl Container {
     /// What its last health check printed.
     pub fn health_log(&self, latency: &Latency, now: Timestamp) -> String {
         match self.health(latency, now) {
-            Some("unhealthy") if self.running() => {
+            Some("unhealthy") if self.held_sick || self.sick == Some(true) => {
                 format!(
                     "{}: the health check failed: connection refused\n",
                     self.name
                 )
             }
-            Some("healthy") => "ok\n".to_owned(),
+            // One that was stopped is unhealthy, and what its check said last stays.
+            Some("healthy" | "unhealthy") => "ok\n".to_owned(),
             _ => String::new(),
         }
     }
@@ -195,7 +196,7 @@ impl Container {
             let log = if output.is_empty() {
                 json!([])
             } else {
-                let exit = i32::from(status == "unhealthy");
+                let exit = i32::from(output != "ok\n");
                 json!([{ "Start": moment(Some(now)), "End": moment(Some(now)), "ExitCode": exit, "Output": output }])
             };
             json!({ "Status": status, "FailingStreak": i32::from(status == "unhealthy"), "Log": log })

@@ -30,6 +30,17 @@ pub(super) fn rmi(at: &mut HostContext<'_>, name: &str) -> Answer {
     }
     image.tags.retain(|t| *t != tag);
     let mut said = format!("Untagged: {tag}\n");
+    // With the last name of a repository its digests go.
+    if !single && !image.tags.iter().any(|t| repository_of(t) == repository) {
+        let (gone, kept): (Vec<_>, Vec<_>) = image
+            .digests
+            .drain(..)
+            .partition(|d| repository_of(d) == repository);
+        image.digests = kept;
+        for digest in gone {
+            said += &format!("Untagged: {digest}\n");
+        }
+    }
     if single {
         for digest in &image.digests {
             said += &format!("Untagged: {digest}\n");

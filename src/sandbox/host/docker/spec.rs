@@ -242,7 +242,7 @@ pub(super) fn inspected(id: &str, made: &Value) -> (Value, Value, Value) {
     };
     let host_config = json!({
         "PortBindings": ports, "Privileged": flag("privileged"), "ReadonlyRootfs": flag("read_only"),
-        "Init": spec["init"], "CapAdd": spec["cap_add"], "CapDrop": spec["cap_drop"], "DNS": null,
+        "Init": spec["init"], "CapAdd": spec["cap_add"], "CapDrop": spec["cap_drop"], "DNS": [],
         "ExtraHosts": extra_hosts, "NetworkMode": mode.unwrap_or_else(|| json!("default")),
     });
     let networks: Map<String, Value> = networks
