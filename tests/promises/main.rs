@@ -32,3 +32,4 @@ mod shell;
 mod signals;
 mod support;
 mod taken_up;
+mod wire;
