@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::endpoint::{Endpoint, Wake};
 use super::host::agent::{AgentCommand, AgentSettings, HostStore, host_folder, spawn_agent};
 use super::host::{Folder, HostContext};
-use super::store::{Store, StoreError};
+use super::store::{Files, Store, StoreError};
 use super::world::{SEED_INSTANCE, World};
 use crate::cloud::SystemClock;
 use crate::host::scripts::{is_our_program, runs_ours};
@@ -187,6 +187,10 @@ impl Place {
 }
 
 impl HostStore for Place {
+    fn saved(&self) -> Option<Files> {
+        self.store.files()
+    }
+
     fn on_host<R>(
         &self,
         instance: &str,

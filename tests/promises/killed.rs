@@ -399,14 +399,14 @@ fn updated(args: &[&str]) -> Sandbox {
 fn an_update_killed_at_any_moment_ends_updated_or_as_before() {
     let both = Target::new(&BOTH, quick());
     let image = Target::new(&IMAGE, quick());
-    all(&[(&both, 8), (&image, 17)]);
+    all(&[(&both, 7), (&image, 10)]);
 }
 
 #[test]
 fn a_rollback_killed_at_any_moment_ends_rolled_back_or_as_before() {
     let both = Target::new(&ROLLBACK, updated(&BOTH));
     let image = Target::new(&ROLLBACK, updated(&IMAGE));
-    all(&[(&both, 8), (&image, 17)]);
+    all(&[(&both, 7), (&image, 10)]);
 }
 
 #[test]

@@ -373,7 +373,7 @@ impl Machine {
         let root = self.root().display().to_string();
         let look = || -> Vec<String> {
             let all = fs_err::read_dir("/proc").into_iter().flatten().flatten();
-            all.filter_map(|p| std::fs::read(p.path().join("cmdline")).ok())
+            all.filter_map(|p| fs_err::read(p.path().join("cmdline")).ok())
                 .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
                 .filter(|line| line.contains(&root))
                 .collect()

@@ -18,7 +18,15 @@ fn group(o: &mut Observed, strategy: Option<&str>) {
 }
 
 /// What is changed in a healthy stack; what is said, and whether the plan proves.
-const TABLE: &[(&str, Change, Option<(CheckStatus, &str)>, bool)] = &[
+/// What is asked, of what, what the check says, and whether it is reserved.
+type Row = (
+    &'static str,
+    Change,
+    Option<(CheckStatus, &'static str)>,
+    bool,
+);
+
+const TABLE: &[Row] = &[
     (
         "the default",
         |_, _| {},

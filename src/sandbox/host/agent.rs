@@ -25,6 +25,7 @@ pub use shims::shim;
 use super::files::Folder;
 use super::state::HostContext;
 use super::timer::Tick;
+use crate::sandbox::store::Files;
 use machine::Machine;
 use run::{End, Room};
 
@@ -45,6 +46,11 @@ const SOON: SignedDuration = SignedDuration::from_secs(2);
 
 /// Where the agent finds its host and its commands.
 pub trait HostStore: Send + Sync {
+    /// What the world was saved as last; None where that is not known, and it has to be looked at.
+    fn saved(&self) -> Option<Files> {
+        None
+    }
+
     /// Works on a host under the world's lock, after all that was due has happened.
     ///
     /// # Errors
@@ -253,6 +259,7 @@ async fn serve<S: HostStore>(store: &S, settings: &AgentSettings, root: &Path) -
     let instance = settings.instance.as_str();
     let mut room: Option<Room> = None;
     let (mut busy, mut last_command) = (Instant::now(), Instant::now());
+    let (mut saved, mut looked) = (None, Instant::now());
     let elsewhere = store.on_host(instance, |at| at.host.elsewhere.clone())?;
     if !elsewhere.is_empty() && glance(store, instance, root)?.is_none() {
         Machine::off(&elsewhere).await?;
@@ -265,6 +272,12 @@ async fn serve<S: HostStore>(store: &S, settings: &AgentSettings, root: &Path) -
             }
             return Ok(false);
         }
+        // Nobody saved anything: what time brings about waits for the next look.
+        if store.saved().is_some_and(|now| Some(now) == saved) && looked.elapsed() < QUIET {
+            tokio::time::sleep(BUSY).await;
+            continue;
+        }
+        (saved, looked) = (store.saved(), Instant::now());
         let boot = match glance(store, instance, root) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             other => Some(other?),

@@ -47,8 +47,8 @@ struct Process {
 fn processes(real: &Real) -> BTreeMap<u32, Process> {
     let one = |path: &Path| {
         let number: u32 = path.file_name()?.to_str()?.parse().ok()?;
-        let stat = std::fs::read_to_string(path.join("stat")).ok()?;
-        let line = std::fs::read(path.join("cmdline")).ok()?;
+        let stat = fs_err::read_to_string(path.join("stat")).ok()?;
+        let line = fs_err::read(path.join("cmdline")).ok()?;
         let open = std::fs::read_dir(path.join("fd")).into_iter().flatten();
         let target = |entry: std::fs::DirEntry| std::fs::read_link(entry.path()).ok();
         let open = open.flatten().filter_map(target);

@@ -293,7 +293,7 @@ impl Room {
         let stderr = Gathered::from(child.stderr.take());
         let begun = Instant::now();
         let mut status: Option<ExitStatus> = None;
-        let mut looked = Instant::now();
+        let (mut saved, mut looked) = (None, Instant::now());
         // The files of a machine of its own are its own; only whether it is still on is asked.
         let look = Duration::from_millis(if self.machine.is_some() { 250 } else { 50 });
         let killed = loop {
@@ -307,8 +307,9 @@ impl Room {
             if begun.elapsed() >= limit {
                 break true;
             }
-            if looked.elapsed() >= look {
-                looked = Instant::now();
+            let news = || store.saved().is_none_or(|now| Some(now) != saved);
+            if looked.elapsed() >= look && (news() || looked.elapsed() >= look * 4) {
+                (saved, looked) = (store.saved(), Instant::now());
                 let on = store.on_host(&settings.instance, |at| {
                     at.settle();
                     (at.host.powered && at.host.boot_id == self.boot_id)

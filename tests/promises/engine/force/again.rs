@@ -75,7 +75,7 @@ pub fn scripts(real: &Real) {
     whole(real);
     let all = points(&real.effects(), "script", &["group"]);
     before.again(real);
-    side_by_side(real, spread(all, 8), |real, point| {
+    side_by_side(real, spread(all, 4), |real, point| {
         let before = Before::of(real);
         real.kill_at(&point);
         whole(real);

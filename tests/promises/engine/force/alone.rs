@@ -100,15 +100,15 @@ pub fn restore(real: &Real) {
 
 /// The scripts that arm the host and start the job.
 pub fn scripts(real: &Real) {
-    left_alone(real, &[kind(Begun::Apply, "script", &["group"], 5)]);
+    left_alone(real, &[kind(Begun::Apply, "script", &["group"], 3)]);
 }
 
 /// The host's own: the tick that judges and begins the way back, that way back, and the tick that finds all green.
 pub fn itself(real: &Real) {
     let kinds = [
-        kind(Begun::Bad, "itself", &KILLS, 5),
-        kind(Begun::Bad, "tick", &KILLS, 2),
-        kind(Begun::Apply, "tick", &KILLS, 2),
+        kind(Begun::Bad, "itself", &KILLS, 3),
+        kind(Begun::Bad, "tick", &KILLS, 1),
+        kind(Begun::Apply, "tick", &KILLS, 1),
     ];
     left_alone(real, &kinds);
 }
@@ -116,10 +116,10 @@ pub fn itself(real: &Real) {
 /// Nobody is killed: the Docker engine is restarted at a step of the job.
 pub fn engine_restarts(real: &Real) {
     let kinds = [
-        kind(Begun::Apply, "apply", &RESTARTS, 3),
-        kind(Begun::Quiesce, "quiesce", &RESTARTS, 2),
-        kind(Begun::Restore, "restore", &RESTARTS, 3),
-        kind(Begun::Bad, "itself", &RESTARTS, 2),
+        kind(Begun::Apply, "apply", &RESTARTS, 2),
+        kind(Begun::Quiesce, "quiesce", &RESTARTS, 1),
+        kind(Begun::Restore, "restore", &RESTARTS, 2),
+        kind(Begun::Bad, "itself", &RESTARTS, 1),
     ];
     left_alone(real, &kinds);
 }

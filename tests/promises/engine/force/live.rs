@@ -187,7 +187,7 @@ fn work(
 
 /// Every script that does something in an update.
 pub fn scripts(real: &Real) {
-    let work = work(real, Asked::Update, &[("script", &["group"], 5)]);
+    let work = work(real, Asked::Update, &[("script", &["group"], 3)]);
     each(real, work, true);
 }
 
@@ -198,10 +198,10 @@ pub fn jobs(real: &Real) {
     let mut all = work(
         real,
         Asked::Update,
-        &[("pull", &KILLS, 1), ("apply", &KILLS, 3)],
+        &[("pull", &KILLS, 1), ("apply", &KILLS, 2)],
     );
-    all.extend(work(real, Asked::Bad, &[("restore", &KILLS, 2)]));
-    all.extend(work(real, Asked::Rollback, &[("apply", &KILLS, 2)]));
+    all.extend(work(real, Asked::Bad, &[("restore", &KILLS, 1)]));
+    all.extend(work(real, Asked::Rollback, &[("apply", &KILLS, 1)]));
     each(real, all, true);
 }
 
@@ -214,7 +214,7 @@ pub fn quiesce(real: &Real) {
 /// Under an apply, and under the way back.
 pub fn engine_restarts(real: &Real) {
     const RESTARTS: &[&str] = &["engine"];
-    let mut all = work(real, Asked::Update, &[("apply", RESTARTS, 2)]);
-    all.extend(work(real, Asked::Bad, &[("restore", RESTARTS, 2)]));
+    let mut all = work(real, Asked::Update, &[("apply", RESTARTS, 1)]);
+    all.extend(work(real, Asked::Bad, &[("restore", RESTARTS, 1)]));
     each(real, all, false);
 }

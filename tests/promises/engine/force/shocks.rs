@@ -15,7 +15,7 @@ pub fn power(real: &Real) {
     let effects = real.effects();
     before.again(real);
     let all = points(&effects, "apply", &["plug", "off"]);
-    side_by_side(real, spread(all, 4), |real, point| {
+    side_by_side(real, spread(all, 2), |real, point| {
         let before = Before::of(real);
         let at = point.to_string();
         real.kill_at(&point);
