@@ -72,6 +72,7 @@ pub trait Ec2: Send + Sync {
 
     /// `CancelCapacityReservation`. What runs in it goes on running. One that has ended is an error.
     async fn release(&self, id: &ReservationId) -> Result<(), CloudError>;
+
     /// `GetConsoleOutput`: what the instance wrote to its serial console, the latest that there is. `Ok(None)`: nothing
     /// yet.
     async fn console(&self, id: &InstanceId) -> Result<Option<String>, CloudError>;
