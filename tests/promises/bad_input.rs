@@ -309,7 +309,7 @@ fn rows() -> Vec<(Vec<String>, String)> {
     );
 
     // The sandbox.
-    let kinds = "one of ec2:, ssm:, efs:, sts:, autoscaling:, mount:, pull:, health:";
+    let kinds = "one of ec2:, ssm:, efs:, sts:, autoscaling:, mount:, boot:, pull:, health:";
     for (typed, expected, found) in [
         ("nonsense", kinds, "nonsense"),
         ("s3:GetObject=NoSuchKey", kinds, "s3"),
@@ -329,7 +329,11 @@ fn rows() -> Vec<(Vec<String>, String)> {
             "mount:gone, mount:other, mount:readonly or mount:hang",
             "melted",
         ),
-        ("pull:n8n=gone", "pull:REF=missing", "gone"),
+        (
+            "pull:n8n=gone",
+            "pull:REF=missing or pull:REF=unreachable",
+            "gone",
+        ),
         (
             "health:n8n=unhealthy",
             "health:SERVICE@REF=unhealthy",

@@ -22,11 +22,13 @@ use std::sync::{Once, OnceLock};
 
 use real::Real;
 
-/// Names the tests, and runs them where there is an engine. `=> systemd`: what it shows the small instance cannot.
+/// Names the tests, and runs them where there is an engine. `=> systemd`: what it shows the small instance cannot. `=> force`:
+/// besides, it takes minutes, and is run where `GEUSEMAKER_FORCE` is set.
 macro_rules! suite {
     ($($name:ident: $test:path $(=> $needs:ident)?,)*) => {
         const TESTS: &[&str] = &[$(stringify!($name)),*];
         const OF_SYSTEMD: &[&str] = &[$($(needs!($name $needs),)?)*];
+        const OF_FORCE: &[Option<&str>] = &[$($(of_force!($name $needs),)?)*];
         $(
             #[test]
             fn $name() {
@@ -37,8 +39,17 @@ macro_rules! suite {
 }
 
 macro_rules! needs {
-    ($name:ident systemd) => {
+    ($name:ident $needs:ident) => {
         stringify!($name)
+    };
+}
+
+macro_rules! of_force {
+    ($name:ident systemd) => {
+        None
+    };
+    ($name:ident force) => {
+        Some(stringify!($name))
     };
 }
 
@@ -73,15 +84,15 @@ suite! {
     an_apply_killed_at_each_step_and_left_alone_ends_old_or_new: force::alone::apply => systemd,
     a_quiesce_killed_at_each_step_and_left_alone_ends_as_before: force::alone::quiesce => systemd,
     a_way_back_killed_at_each_step_and_left_alone_ends_as_before: force::alone::restore => systemd,
-    a_script_killed_at_each_step_and_left_alone_ends_old_or_new: force::alone::scripts => systemd,
-    the_hosts_own_way_back_killed_at_each_step_goes_on_at_the_next_tick: force::alone::itself => systemd,
-    a_script_killed_at_each_step_and_sent_again_does_its_work_once: force::again::scripts => systemd,
-    an_update_whose_scripts_are_killed_ends_old_or_new: force::live::scripts => systemd,
-    an_update_and_a_rollback_whose_jobs_are_killed_end_as_asked: force::live::jobs => systemd,
-    a_change_of_the_type_whose_quiesce_is_killed_ends_as_asked: force::live::quiesce => systemd,
-    an_engine_restarted_at_each_step_ends_old_or_new: force::alone::engine_restarts => systemd,
-    an_engine_restarted_in_an_update_ends_old_or_new: force::live::engine_restarts => systemd,
-    the_power_gone_at_each_step_of_an_apply_ends_old_or_new: force::shocks::power => systemd,
+    a_script_killed_at_each_step_and_left_alone_ends_old_or_new: force::alone::scripts => force,
+    the_hosts_own_way_back_killed_at_each_step_goes_on_at_the_next_tick: force::alone::itself => force,
+    a_script_killed_at_each_step_and_sent_again_does_its_work_once: force::again::scripts => force,
+    an_update_whose_scripts_are_killed_ends_old_or_new: force::live::scripts => force,
+    an_update_and_a_rollback_whose_jobs_are_killed_end_as_asked: force::live::jobs => force,
+    a_change_of_the_type_whose_quiesce_is_killed_ends_as_asked: force::live::quiesce => force,
+    an_engine_restarted_at_each_step_ends_old_or_new: force::alone::engine_restarts => force,
+    an_engine_restarted_in_an_update_ends_old_or_new: force::live::engine_restarts => force,
+    the_power_gone_at_each_step_of_an_apply_ends_old_or_new: force::shocks::power => force,
     a_mount_that_hangs_is_seen_in_time: mounts::hangs,
     a_mount_that_is_gone_or_another_is_refused: mounts::gone,
     docker_waits_for_the_mount_after_check_fix: mounts::order => systemd,
@@ -123,6 +134,8 @@ fn on_an_engine(name: &str, test: fn(&Real)) {
     let small = real::small(&folder);
     if small && OF_SYSTEMD.contains(&name) {
         say(&format!("not shown on the small instance: engine::{name}"));
+    } else if !by_force() && OF_FORCE.contains(&Some(name)) {
+        say(&format!("not shown in a merge: engine::{name}"));
     } else {
         let short: String = name.chars().take(24).collect();
         test(&Real::new(&folder, &short));
@@ -132,16 +145,29 @@ fn on_an_engine(name: &str, test: fn(&Real)) {
     }
 }
 
+/// Whether the tests that take minutes are to run.
+fn by_force() -> bool {
+    std::env::var_os("GEUSEMAKER_FORCE").is_some()
+}
+
 /// How many have run; `.ci/run` waits for this line.
 fn count(small: bool) -> String {
     let all = TESTS.len();
-    if small {
-        let ran = all - OF_SYSTEMD.len();
-        let without = OF_SYSTEMD.join(", ");
-        format!(
-            "engine: {ran} tests of {all} ran on a real Docker Engine; not shown without systemd: {without}"
-        )
+    let (left, why) = if small {
+        (OF_SYSTEMD.to_vec(), "not shown without systemd")
+    } else if by_force() {
+        (vec![], "")
     } else {
-        format!("engine: {all} tests of {all} ran on a real Docker Engine")
+        let left = OF_FORCE.iter().flatten().copied().collect();
+        (
+            left,
+            "left out, to be run with GEUSEMAKER_FORCE=some or all",
+        )
+    };
+    let ran = all - left.len();
+    let mut said = format!("engine: {ran} tests of {all} ran on a real Docker Engine");
+    if !left.is_empty() {
+        said += &format!("; {why}: {}", left.join(", "));
     }
+    said
 }

@@ -23,8 +23,9 @@ fn refused(real: &Real, args: &[&str], check: &str) {
 
 const BUMP: [&str; 2] = ["--image", "qdrant=qdrant/qdrant:1.1.0"];
 
-/// One `stat` in the look and one in the check, each with its limit; a person waits for no more.
-const SEEN_WITHIN: Duration = Duration::from_secs(15);
+/// Not for ever: the limits themselves (2 s here) are shown by `host::tests`. All else of a refused update is in it, on a machine
+/// that does other work as well.
+const SEEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// The same within its time, and the rest of the host goes on meanwhile.
 #[track_caller]

@@ -75,7 +75,8 @@ pub fn silent(real: &Real) {
     let image = ["--image", "n8n=n8nio/n8n:1.1.0", "--progress-timeout", "4s"];
     let began = std::time::Instant::now();
     let said = refused(real, &image, "job_timeout");
-    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    // Not for ever; all else of a refused update is in it.
+    assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
     assert!(said.contains("no sign of progress for 4 s"), "{said}");
     let direct = ["--image", "n8n=127.0.0.1:5000/n8nio/n8n:1.1.0"];
     refused(real, &direct, "registry_unreachable");
