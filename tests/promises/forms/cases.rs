@@ -372,6 +372,8 @@ fn ups() -> Vec<Step> {
             "rows_without_dependencies",
             format!("{INSPECT} $ROW:0 n8n"),
         ),
+        // How soon it is healthy is not the question.
+        Step::Wait("n8n", "running healthy"),
         ask(
             FACTS,
             "without_dependencies",
