@@ -59,10 +59,8 @@ ask() {
     *) return 0 ;;
   esac
   ASKED=$((ASKED + 1))
-  # In a shell of its own, so that no shell says of what is ended that it was.
-  # shellcheck disable=SC2086
-  _pid=$(setsid $SH -c "$_body" probe "$T/$ASKED" "$_s" "$@" </dev/null >/dev/null 2>&1 9>&- & printf %s "$!")
-  eval "PID_$ASKED=$_pid MOST_$ASKED=$((_s * 1000 + 800)) SECONDS_$ASKED=$_s NAME_$ASKED=\$_name"
+  apart "$_body" probe "$T/$ASKED" "$_s" "$@"
+  eval "PID_$ASKED=$STARTED MOST_$ASKED=$((_s * 1000 + 800)) SECONDS_$ASKED=$_s NAME_$ASKED=\$_name"
 }
 
 # asks <LINES: starts all of them. Lines of other keys are passed over.
@@ -79,7 +77,7 @@ answer() {
   eval "_pid=\$PID_$1 _most=\$MOST_$1 _s=\$SECONDS_$1 NAME=\$NAME_$1"
   until [ -e "$T/$1" ]; do
     if [ "$NAPPED" -ge "$_most" ]; then
-      kill -s KILL -- "-$_pid" 2>/dev/null || :
+      end_apart "$_pid"
       ANSWER="no no answer in $_s s"
       return 0
     fi

@@ -40,13 +40,11 @@ bounded() {
   _limit=$(($1 * 1000)) _body=$2
   shift 2
   PROBE=$((PROBE + 1))
-  # In a shell of its own, so that no shell says of what is ended that it was.
-  # shellcheck disable=SC2086
-  _pid=$(setsid $SH -c "$_body" probe "$T/$PROBE" "$@" </dev/null >/dev/null 2>&1 9>&- & printf %s "$!")
+  apart "$_body" probe "$T/$PROBE" "$@"
   NAPPED=0
   until [ -e "$T/$PROBE" ]; do
     if [ "$NAPPED" -ge "$_limit" ]; then
-      kill -s KILL -- "-$_pid" 2>/dev/null || :
+      end_apart "$STARTED"
       ANSWER=hangs
       return 0
     fi

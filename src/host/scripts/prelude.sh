@@ -27,6 +27,16 @@ nap() {
   else sleep 1; NAPPED=$((NAPPED + 1000)); fi
 }
 
+# apart BODY NAME FILE ARG…: runs BODY (a constant) in a session of its own with no descriptor of ours; STARTED is its
+# number. In a shell of its own, so that no shell says of what is ended that it was.
+apart() {
+  # shellcheck disable=SC2086
+  STARTED=$(setsid $SH -c "$@" </dev/null >/dev/null 2>&1 9>&- & printf %s "$!")
+}
+
+# Ends what was started apart, and all that it began.
+end_apart() { kill -s KILL -- "-$1" 2>/dev/null || :; }
+
 b64() { base64 | tr -d '\n'; }
 # Each program costs a millisecond, and an update makes thousands of these: tr only for a long text.
 text64() {

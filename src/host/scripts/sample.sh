@@ -44,10 +44,8 @@ begin() {
   done
   is_number "$_most" || return 0
   BEGUN=$((BEGUN + 1))
-  # In a shell of its own, so that no shell says of what is ended that it was.
-  # shellcheck disable=SC2086
-  _pid=$(setsid $SH -c "$ONE" sample "$T/$BEGUN" "$R$_path" "$R$POINT" "$_most" "$BYTES" "$@" </dev/null >/dev/null 2>&1 9>&- & printf %s "$!")
-  eval "PID_$BEGUN=$_pid"
+  apart "$ONE" sample "$T/$BEGUN" "$R$_path" "$R$POINT" "$_most" "$BYTES" "$@"
+  eval "PID_$BEGUN=$STARTED"
 }
 
 main() {
@@ -77,7 +75,7 @@ EOF
     if [ -e "$T/$_i" ]; then _a=$(b64 <"$T/$_i")
     else
       eval "_pid=\$PID_$_i"
-      kill -s KILL -- "-$_pid" 2>/dev/null || :
+      end_apart "$_pid"
       _a=$(text64 hangs)
     fi
     _out="$_out\"$_a\","
