@@ -1,7 +1,5 @@
 //! The services' data, before and after: a few files of each folder, looked at on the host.
 
-use std::time::Duration;
-
 use super::failure::fails;
 use super::perform::Performer;
 use crate::efs;
@@ -91,15 +89,8 @@ impl Performer<'_> {
         on: &InstanceId,
         ask: &SampleRequest,
     ) -> Result<Vec<FolderSeen>, Failure> {
-        let mut silence: Option<Duration> = None;
-        loop {
-            match self.world.host.sample(on, ask).await {
-                Ok(seen) => return Ok(seen),
-                Err(error) => {
-                    let what = "the services' data cannot be looked at";
-                    self.wait_out(on, what, &error, &mut silence).await?;
-                }
-            }
-        }
+        let sample = || self.world.host.sample(on, ask);
+        self.patiently(on, "the services' data cannot be looked at", sample)
+            .await
     }
 }

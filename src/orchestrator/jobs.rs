@@ -146,34 +146,38 @@ impl Performer<'_> {
         on: &InstanceId,
         ask: &LookRequest,
     ) -> Result<crate::model::HostFacts, Failure> {
-        let mut silence = None;
         let ask = LookRequest {
             beat: Some(self.who()),
             ..ask.clone()
         };
+        let look = || self.world.host.look(on, &ask);
+        self.patiently(on, "the host cannot be looked at", look)
+            .await
+    }
+
+    /// Asks until there is an answer, for as long as [`wait_out`](Self::wait_out) has patience; `what` says in vain.
+    pub(super) async fn patiently<T, F>(
+        &self,
+        on: &InstanceId,
+        what: &str,
+        mut ask: impl FnMut() -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, HostError>>,
+    {
+        let mut silence = None;
         loop {
-            match self.world.host.look(on, &ask).await {
-                Ok(facts) => return Ok(facts),
-                Err(error) => {
-                    let what = "the host cannot be looked at";
-                    self.wait_out(on, what, &error, &mut silence).await?
-                }
+            match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => self.wait_out(on, what, &error, &mut silence).await?,
             }
         }
     }
 
     /// The instance, with the same patience.
     pub(super) async fn instance(&self, on: &InstanceId) -> Result<Option<InstanceFacts>, Failure> {
-        let mut silence = None;
-        loop {
-            match self.world.ec2.instance(on).await {
-                Ok(seen) => return Ok(seen),
-                Err(error) => {
-                    let (what, error) = ("the instance cannot be seen", HostError::Cloud(error));
-                    self.wait_out(on, what, &error, &mut silence).await?
-                }
-            }
-        }
+        let see = || async { self.world.ec2.instance(on).await.map_err(HostError::Cloud) };
+        self.patiently(on, "the instance cannot be seen", see).await
     }
 
     /// The mount, probed with a tag of its own each time, with the same patience.
@@ -182,17 +186,12 @@ impl Performer<'_> {
         on: &InstanceId,
         ask: &MountRequest,
     ) -> Result<MountFacts, Failure> {
-        let mut silence = None;
-        loop {
+        let probe = || {
             let tag = self.tag();
-            match self.world.host.mount(on, Some(&tag), ask).await {
-                Ok(seen) => return Ok(seen),
-                Err(error) => {
-                    let what = "the mount cannot be checked";
-                    self.wait_out(on, what, &error, &mut silence).await?
-                }
-            }
-        }
+            async move { self.world.host.mount(on, Some(&tag), ask).await }
+        };
+        self.patiently(on, "the mount cannot be checked", probe)
+            .await
     }
 
     /// Pauses, when the error passes by itself and there is time; else it is a failure. A host whose instance

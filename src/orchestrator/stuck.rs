@@ -1,6 +1,6 @@
 //! What a person is told who has to go on: what is where, and the commands to run. Pure.
 
-use crate::journal::{Entry, Failure, Line, fallback};
+use crate::journal::{Entry, Failure, Line, fallback, no_start};
 use crate::model::{Deployment, InstanceType};
 use crate::plan::{Plan, duration};
 use crate::report::ErrorDocument;
@@ -57,13 +57,13 @@ pub(super) fn commands(deployment: &Deployment, last: Option<&Failure>) -> Vec<S
         &deployment.name,
     );
     let aws = |call: &str, option: &str| format!("aws ec2 {call} --region {region} {option} {id}");
+    if last.is_some_and(no_start) {
+        return vec![format!(
+            "{} --query 'Reservations[].Instances[].[InstanceType,State.Name,StateReason.Message]'    the type and why it is stopped",
+            aws("describe-instances", "--instance-ids")
+        )];
+    }
     match last.map_or("", |f| f.code.as_str()) {
-        "insufficient_capacity" | "limit_exceeded" | "unsupported" | "start_fell_back" => {
-            vec![format!(
-                "{} --query 'Reservations[].Instances[].[InstanceType,State.Name,StateReason.Message]'    the type and why it is stopped",
-                aws("describe-instances", "--instance-ids")
-            )]
-        }
         "host_not_back" => vec![
             format!(
                 "{} --latest --output text    what the boot wrote",
