@@ -20,6 +20,8 @@ pub(super) struct Stack<'a> {
     pub(super) project: &'a ProjectFacts,
     /// The containers that run, in the order in which they start.
     pub(super) running: Vec<&'a ContainerFacts>,
+    /// What the compose files say of each service; nothing where they cannot be read.
+    services: BTreeMap<ServiceName, ServiceDoc>,
     /// What the compose file declares; nothing where it cannot be read ([`super::rules`] says so).
     pub(super) declared: Declared,
 }
@@ -41,25 +43,20 @@ impl<'a> Stack<'a> {
             .iter()
             .find(|p| p.name == input.deployment.compose.project)?;
         let texts = project.texts();
-        let services = texts.and_then(|texts| read_project(&texts).ok());
+        let services = texts.as_ref().and_then(|texts| read_project(texts).ok());
+        let services = services.unwrap_or_default();
+        let declared = texts.and_then(|texts| declared(&texts).ok());
         Some(Self {
             host,
             project,
-            running: start_order(&project.containers, &services.unwrap_or_default()),
-            declared: project
-                .texts()
-                .and_then(|texts| declared(&texts).ok())
-                .unwrap_or_default(),
+            running: start_order(&project.containers, &services),
+            services,
+            declared: declared.unwrap_or_default(),
         })
     }
 
     /// The wanted images that are not so already: another text, or another image behind the same text.
     pub(super) fn changed_images(&self, desired: &Desired) -> BTreeMap<ServiceName, DesiredImage> {
-        let services = self
-            .project
-            .texts()
-            .and_then(|texts| read_project(&texts).ok())
-            .unwrap_or_default();
         desired
             .images
             .iter()
@@ -80,7 +77,7 @@ impl<'a> Stack<'a> {
                     // The reference means nothing on the host: what runs cannot be it.
                     (Some(_), None) => false,
                 };
-                !says(services.get(*name), container, &want.reference) || !runs_it
+                !says(self.services.get(*name), container, &want.reference) || !runs_it
             })
             .map(|(name, want)| (name.clone(), want.clone()))
             .collect()
