@@ -273,11 +273,12 @@ async fn serve<S: HostStore>(store: &S, settings: &AgentSettings, root: &Path) -
             return Ok(false);
         }
         // Nobody saved anything: what time brings about waits for the next look.
-        if store.saved().is_some_and(|now| Some(now) == saved) && looked.elapsed() < QUIET {
+        let now = store.saved();
+        if now.is_some() && now == saved && looked.elapsed() < QUIET {
             tokio::time::sleep(BUSY).await;
             continue;
         }
-        (saved, looked) = (store.saved(), Instant::now());
+        (saved, looked) = (now, Instant::now());
         let boot = match glance(store, instance, root) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             other => Some(other?),

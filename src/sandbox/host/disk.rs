@@ -74,6 +74,10 @@ impl HostState {
     /// # Errors
     /// A file cannot be written.
     pub fn write_files(&self, root: &Path) -> io::Result<()> {
+        // A machine of its own has files of its own.
+        if !self.elsewhere.is_empty() {
+            return Ok(());
+        }
         let mut folder = Folder(root.to_path_buf());
         let mut put = |path: &str, text: &str| match folder.read(path) {
             Ok(found) if found == text => Ok(()),

@@ -294,7 +294,7 @@ impl Room {
         let begun = Instant::now();
         let mut status: Option<ExitStatus> = None;
         let (mut saved, mut looked) = (None, Instant::now());
-        // The files of a machine of its own are its own; only whether it is still on is asked.
+        // Of a machine of its own only whether it is still on is asked.
         let look = Duration::from_millis(if self.machine.is_some() { 250 } else { 50 });
         let killed = loop {
             if status.is_none() {
@@ -307,9 +307,11 @@ impl Room {
             if begun.elapsed() >= limit {
                 break true;
             }
-            let news = || store.saved().is_none_or(|now| Some(now) != saved);
-            if looked.elapsed() >= look && (news() || looked.elapsed() >= look * 4) {
-                (saved, looked) = (store.saved(), Instant::now());
+            let now = (looked.elapsed() >= look).then(|| store.saved());
+            if let Some(now) = now
+                && (now.is_none() || now != saved || looked.elapsed() >= look * 4)
+            {
+                (saved, looked) = (now, Instant::now());
                 let on = store.on_host(&settings.instance, |at| {
                     at.settle();
                     (at.host.powered && at.host.boot_id == self.boot_id)
