@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use geusemaker::cloud::Clock;
 use geusemaker::model::{
-    Capacity, ChangeOptions, GateSettings, InstanceId, InstanceType, Outcome, PROGRESS_MS,
-    UpdateRequest,
+    Capacity, ChangeOptions, InstanceId, InstanceType, Outcome, UpdateRequest,
 };
 use geusemaker::orchestrator::{
     Ended, Prepared, Way, World, execute, prepare_rollback, prepare_update, resume,
@@ -15,10 +14,17 @@ use geusemaker::plan::{Check, CheckStatus};
 use geusemaker::sandbox::fault::Fault;
 use geusemaker::sandbox::world::{Instance, SEED_INSTANCE};
 
-use crate::saga::{Rig, block_on};
+use crate::saga::{Rig, block_on, options};
 use crate::support::Sandbox;
 
 const NONE: &str = "InsufficientInstanceCapacity";
+const RETYPE: [&str; 5] = [
+    "update",
+    "my-dev-stack",
+    "--instance-type",
+    "t3.large",
+    "--force",
+];
 
 fn fault(rig: &Rig, text: &str) {
     let fault = Fault::parse(text, None).expect("a fault");
@@ -36,16 +42,8 @@ fn request(rig: &Rig, capacity: Capacity) -> UpdateRequest {
         images: BTreeMap::new(),
         fallback_types: vec![],
         options: ChangeOptions {
-            progress_ms: PROGRESS_MS,
-            stop_ms: geusemaker::model::STOP_MS,
             capacity,
-            force: true,
-            dry_run: false,
-            no_rollback: false,
-            gate: GateSettings {
-                timeout_ms: 60_000,
-                stable_ms: 1_000,
-            },
+            ..options()
         },
     }
 }
@@ -400,14 +398,7 @@ fn the_binary_refuses_without_capacity_and_with_zero_downtime() {
     let before = sandbox.seen();
     let none = format!("ec2:CreateCapacityReservation@t3.large={NONE}");
     sandbox.run(&["sandbox", "fault", "add", &none]).ended(0);
-    let update = [
-        "update",
-        "my-dev-stack",
-        "--instance-type",
-        "t3.large",
-        "--force",
-    ];
-    let result = sandbox.json(&update, 3);
+    let result = sandbox.json(&RETYPE, 3);
     assert_eq!(result["outcome"], "refused");
     assert_eq!(result["error"]["code"], "insufficient_capacity");
     assert_eq!(result["data"]["downtime_seconds"], 0.0);
@@ -419,7 +410,7 @@ fn the_binary_refuses_without_capacity_and_with_zero_downtime() {
     sandbox.run(&["sandbox", "fault", "clear"]).ended(0);
     let none = format!("ec2:StartInstances@t3.large={NONE}");
     sandbox.run(&["sandbox", "fault", "add", &none]).ended(0);
-    let result = sandbox.json(&[&update[..], &["--capacity", "skip"]].concat(), 4);
+    let result = sandbox.json(&[&RETYPE[..], &["--capacity", "skip"]].concat(), 4);
     assert!(
         !result["data"]["steps"]
             .to_string()
@@ -431,14 +422,7 @@ fn the_binary_refuses_without_capacity_and_with_zero_downtime() {
 #[test]
 fn the_binary_reserves_both_before_the_stop_and_releases_both_at_the_end() {
     let sandbox = Sandbox::new();
-    let update = [
-        "update",
-        "my-dev-stack",
-        "--instance-type",
-        "t3.large",
-        "--force",
-    ];
-    let planned = sandbox.json(&[&update[..4], &["--dry-run"]].concat(), 0);
+    let planned = sandbox.json(&[&RETYPE[..4], &["--dry-run"]].concat(), 0);
     let steps = planned["data"]["plan"]["steps"].as_array().expect("steps");
     let reserve = steps.iter().find(|s| s["name"] == "reserve_capacity");
     let detail = reserve.expect("it proves")["detail"]
@@ -449,7 +433,7 @@ fn the_binary_reserves_both_before_the_stop_and_releases_both_at_the_end() {
         "t3.large, then t3.medium for the way back, in us-east-1a; at most $0.1248 an hour while held \
          (list prices of 2026-07-20)"
     );
-    let result = sandbox.json(&update, 0);
+    let result = sandbox.json(&RETYPE, 0);
     let steps = result["data"]["steps"].as_array().expect("steps");
     for name in ["reserve_capacity", "release_capacity"] {
         let one = steps

@@ -4,10 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use geusemaker::model::{
-    Capacity, ChangeOptions, GateSettings, InstanceType, Outcome, PROGRESS_MS, STOP_MS,
-    UpdateRequest,
-};
+use geusemaker::model::{Capacity, ChangeOptions, InstanceType, Outcome, UpdateRequest};
 use geusemaker::orchestrator::{
     Ended, Limits, Prepared, Way, World, execute, prepare_update, resume,
 };
@@ -15,7 +12,7 @@ use geusemaker::sandbox::fault::Fault;
 use geusemaker::sandbox::world::SEED_INSTANCE;
 use geusemaker::state::StateDir;
 
-use crate::saga::{Rig, block_on};
+use crate::saga::{Rig, block_on, options};
 
 /// As patient as on AWS, but for what a fault holds up on purpose.
 const LIMITS: Limits = Limits {
@@ -81,17 +78,9 @@ impl Scene {
             images: BTreeMap::new(),
             fallback_types: fallback.iter().map(type_).collect(),
             options: ChangeOptions {
-                force: true,
-                dry_run: false,
-                no_rollback: false,
-                gate: GateSettings {
-                    timeout_ms: 60_000,
-                    stable_ms: 1_000,
-                },
-                progress_ms: PROGRESS_MS,
                 // What the start meets is what is asked here.
                 capacity: Capacity::Skip,
-                stop_ms: STOP_MS,
+                ..options()
             },
         };
         match prepare_update(&self.world, &request).await {

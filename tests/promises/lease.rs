@@ -10,8 +10,8 @@ use geusemaker::cloud::{
     CloudError, Ec2, Effect, Reservation, Reserve, StatusChecks, WhichReservations,
 };
 use geusemaker::model::{
-    ChangeOptions, GateSettings, InstanceFacts, InstanceId, InstanceType, Outcome, Permit,
-    ReservationId, TypeFacts, UpdateRequest,
+    InstanceFacts, InstanceId, InstanceType, Outcome, Permit, ReservationId, TypeFacts,
+    UpdateRequest,
 };
 use geusemaker::orchestrator::{
     Ended, Prepared, Way, World, execute, prepare_update, resume, unlock,
@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::locks::running;
 use crate::safety::Served;
-use crate::saga::{Rig, block_on};
+use crate::saga::{Rig, block_on, options};
 use crate::support::{Ran, Sandbox, bare};
 
 fn request(rig: &Rig) -> UpdateRequest {
@@ -32,18 +32,7 @@ fn request(rig: &Rig) -> UpdateRequest {
         instance_type: Some(InstanceType::new("t3.large").expect("a type")),
         images: BTreeMap::new(),
         fallback_types: vec![],
-        options: ChangeOptions {
-            progress_ms: geusemaker::model::PROGRESS_MS,
-            capacity: geusemaker::model::Capacity::Prove,
-            stop_ms: geusemaker::model::STOP_MS,
-            force: true,
-            dry_run: false,
-            no_rollback: false,
-            gate: GateSettings {
-                timeout_ms: 60_000,
-                stable_ms: 1_000,
-            },
-        },
+        options: options(),
     }
 }
 

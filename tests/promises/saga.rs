@@ -510,6 +510,19 @@ const GATE: GateSettings = GateSettings {
     stable_ms: 1_000,
 };
 
+/// What a script says: `--force`, and a gate that does not take long.
+pub fn options() -> ChangeOptions {
+    ChangeOptions {
+        progress_ms: PROGRESS_MS,
+        capacity: Capacity::Prove,
+        stop_ms: geusemaker::model::STOP_MS,
+        force: true,
+        dry_run: false,
+        no_rollback: false,
+        gate: GATE,
+    }
+}
+
 pub fn update(instance_type: Option<&str>, images: &[(&str, &str)]) -> Desired {
     Desired {
         progress_ms: PROGRESS_MS,
@@ -665,15 +678,7 @@ fn a_tag_that_moved_in_the_registry_is_a_change_and_one_that_did_not_is_none() {
                 reference.clone(),
             )]),
             fallback_types: vec![],
-            options: ChangeOptions {
-                progress_ms: PROGRESS_MS,
-                capacity: Capacity::Prove,
-                stop_ms: geusemaker::model::STOP_MS,
-                force: true,
-                dry_run: false,
-                no_rollback: false,
-                gate: GATE,
-            },
+            options: options(),
         };
         let prepared = prepare_update(&world, &request)
             .await

@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use geusemaker::cloud::Clock;
 use geusemaker::journal::{Entry, Line};
-use geusemaker::model::{
-    ChangeOptions, GateSettings, ImageRef, InstanceType, Outcome, ServiceName, UpdateRequest,
-};
+use geusemaker::model::{ImageRef, InstanceType, Outcome, ServiceName, UpdateRequest};
 use geusemaker::orchestrator::{
     Ended, Prepared, Way, World, execute, prepare_update, resume, unlock,
 };
 use geusemaker::plan::{Action, Plan};
 use geusemaker::sandbox::fault::Fault;
 
-use crate::saga::{Rig, SHAPES, begin, block_on, good, opened};
+use crate::saga::{Rig, SHAPES, begin, block_on, good, opened, options};
 
 const NEW: &str = "n8nio/n8n:1.20.0";
 
@@ -34,18 +32,7 @@ fn request(rig: &Rig, instance_type: Option<&str>, image: Option<&str>) -> Updat
         instance_type: instance_type.map(|t| InstanceType::new(t).expect("a type")),
         images: image.into_iter().collect(),
         fallback_types: vec![],
-        options: ChangeOptions {
-            progress_ms: geusemaker::model::PROGRESS_MS,
-            capacity: geusemaker::model::Capacity::Prove,
-            stop_ms: geusemaker::model::STOP_MS,
-            force: true,
-            dry_run: false,
-            no_rollback: false,
-            gate: GateSettings {
-                timeout_ms: 60_000,
-                stable_ms: 1_000,
-            },
-        },
+        options: options(),
     }
 }
 
