@@ -212,7 +212,7 @@ impl HostStore for Place {
         let next = self.of(instance, |world, now| world.next_command(instance, now))?;
         Ok(next.map(|command| AgentCommand {
             id: command.id,
-            script: command.script,
+            script: command.script.to_string(),
             working_directory: command.working_directory,
             execution_timeout: Duration::from_secs(u64::from(command.execution_timeout_s)),
         }))

@@ -28,17 +28,30 @@ pub type Seed = dyn Fn(Timestamp) -> io::Result<World> + Send + Sync;
 struct Known {
     files: Files,
     world: World,
-    /// The content of `history.json`; None where it was not read, and the world is without it.
-    history: Option<Vec<Command>>,
+    /// What is over; None where it was not asked for, and the world is without it.
+    past: Option<Past>,
 }
+
+/// The content of `history.json`.
+#[derive(Default)]
+struct Past {
+    /// The file that it was read from or saved as.
+    file: Option<Stamp>,
+    commands: Vec<Command>,
+    /// Each of them as it is saved; empty where it was not saved by us yet.
+    texts: Vec<String>,
+}
+
+/// Inode, size and time of change.
+type Stamp = (u64, u64, i64, i64);
 
 /// Tells whether the files are still those that were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Files {
     /// [`World::saves`]: a clock's tick may see several.
     saves: u64,
-    /// Inode, size and time of change of `world.json`: somebody may replace it by hand.
-    world: (u64, u64, i64, i64),
+    /// Of `world.json`: somebody may replace it by hand.
+    world: Stamp,
 }
 
 impl fmt::Debug for Store {
@@ -137,12 +150,11 @@ impl Store {
         let now = clock.now();
         let files = self.files();
         let mut slot = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = slot
-            .take()
-            .filter(|known| Some(known.files) == files && known.history.is_some() == whole);
-        let (world, history) = match known {
-            Some(known) => (Some(known.world), known.history),
-            None => self.load(whole)?,
+        let (world, past) = match slot.take() {
+            Some(known) if Some(known.files) == files && known.past.is_some() == whole => {
+                (Some(known.world), known.past)
+            }
+            known => self.load(whole, known.and_then(|known| known.past))?,
         };
         let (before, mut world) = match world {
             Some(world) => (Some(world.clone()), world),
@@ -154,17 +166,13 @@ impl Store {
         };
         world.advance(now);
         let answer = f(&mut world, now);
-        let history = if before.is_none_or(|before| before != world) {
+        let past = if before.is_none_or(|before| before != world) {
             world.saves += 1;
-            self.save_all(&mut world, history)?
+            self.save_all(&mut world, past)?
         } else {
-            history
+            past
         };
-        *slot = self.files().map(|files| Known {
-            files,
-            world,
-            history,
-        });
+        *slot = self.files().map(|files| Known { files, world, past });
         Ok(answer)
     }
 
@@ -176,21 +184,41 @@ impl Store {
         let digits = head[..n].strip_prefix(br#"{"saves":"#)?;
         let digits = digits.split(|b| !b.is_ascii_digit()).next()?;
         let saves = std::str::from_utf8(digits).ok()?.parse().ok()?;
-        let of = file.metadata().ok()?;
-        let world = (of.ino(), of.size(), of.mtime(), of.mtime_nsec());
+        let world = stamp(&file.metadata().ok()?);
         Some(Files { saves, world })
     }
 
-    /// The world, and the content of `history.json` where the whole is asked for.
-    fn load(&self, whole: bool) -> Result<(Option<World>, Option<Vec<Command>>), StoreError> {
+    /// The world, and what is over where the whole is asked for: that which is known, if the file still is that one.
+    fn load(
+        &self,
+        whole: bool,
+        known: Option<Past>,
+    ) -> Result<(Option<World>, Option<Past>), StoreError> {
         let Some(mut world) = self.load_world()? else {
-            return Ok((None, whole.then(Vec::new)));
+            return Ok((None, whole.then(Past::default)));
         };
         if !whole {
             return Ok((Some(world), None));
         }
         let path = self.history();
-        let history: Vec<Command> = match fs_err::read(&path) {
+        let file = std::fs::metadata(&path).ok().map(|of| stamp(&of));
+        let past = match known {
+            Some(known) if known.file == file => known,
+            _ => self.load_past(file)?,
+        };
+        // A crash between the two saves leaves a command in both: the one that is over is right.
+        world.commands.retain(|c| {
+            let mut over = past.commands.iter();
+            !over.any(|old| old.id == c.id && old.instance == c.instance)
+        });
+        world.commands.splice(..0, past.commands.iter().cloned());
+        world.commands.sort_by_key(|c| c.requested_at);
+        Ok((Some(world), Some(past)))
+    }
+
+    fn load_past(&self, file: Option<Stamp>) -> Result<Past, StoreError> {
+        let path = self.history();
+        let commands: Vec<Command> = match fs_err::read(&path) {
             Ok(text) => serde_json::from_slice(&text).map_err(|e| StoreError::Damaged {
                 path,
                 found: e.to_string(),
@@ -198,37 +226,51 @@ impl Store {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(e) => return Err(e.into()),
         };
-        // A crash between the two saves leaves a command in both: the one that is over is right.
-        world.commands.retain(|c| {
-            let mut over = history.iter();
-            !over.any(|old| old.id == c.id && old.instance == c.instance)
-        });
-        world.commands.splice(..0, history.iter().cloned());
-        world.commands.sort_by_key(|c| c.requested_at);
-        Ok((Some(world), Some(history)))
+        let texts = vec![String::new(); commands.len()];
+        Ok(Past {
+            file,
+            commands,
+            texts,
+        })
     }
 
     /// Saves the world; where it is whole, what is over goes to the history.
-    fn save_all(
-        &self,
-        world: &mut World,
-        history: Option<Vec<Command>>,
-    ) -> Result<Option<Vec<Command>>, StoreError> {
+    fn save_all(&self, world: &mut World, past: Option<Past>) -> Result<Option<Past>, StoreError> {
         let text = |what: serde_json::Result<Vec<u8>>| what.map_err(io::Error::from);
-        let Some(history) = history else {
+        let Some(mut past) = past else {
             self.save(&self.file(), &text(serde_json::to_vec(&world))?)?;
             return Ok(None);
         };
         let all = std::mem::take(&mut world.commands);
         let (over, open): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|c| c.state.ended());
-        if over != history {
-            self.save(&self.history(), &text(serde_json::to_vec(&over))?)?;
+        if over != past.commands {
+            past = self.save_past(over, past)?;
         }
         world.commands = open;
         let open = text(serde_json::to_vec(&world));
         world.commands = all;
         self.save(&self.file(), &open?)?;
-        Ok(Some(over))
+        Ok(Some(past))
+    }
+
+    /// Saves what is over. Most of it was saved before, and its text is known.
+    fn save_past(&self, commands: Vec<Command>, before: Past) -> Result<Past, StoreError> {
+        let mut texts = Vec::with_capacity(commands.len());
+        for command in &commands {
+            let known = before.commands.iter().position(|c| c == command);
+            let text = known.map(|n| before.texts[n].clone()).unwrap_or_default();
+            texts.push(if text.is_empty() {
+                serde_json::to_string(command).map_err(io::Error::from)?
+            } else {
+                text
+            });
+        }
+        self.save(&self.history(), format!("[{}]", texts.join(",")).as_bytes())?;
+        Ok(Past {
+            file: std::fs::metadata(self.history()).ok().map(|of| stamp(&of)),
+            commands,
+            texts,
+        })
     }
 
     /// `history.json`.
@@ -275,6 +317,10 @@ impl Store {
         })?;
         Ok(())
     }
+}
+
+fn stamp(of: &std::fs::Metadata) -> Stamp {
+    (of.ino(), of.size(), of.mtime(), of.mtime_nsec())
 }
 
 /// Makes a folder that only its owner can enter.

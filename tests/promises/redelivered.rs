@@ -30,7 +30,7 @@ fn effects(sandbox: &Sandbox) -> Vec<(String, String)> {
     };
     sandbox.world(|world| {
         let all = world.commands.iter().filter(does);
-        all.map(|c| (c.id.clone(), c.script.clone())).collect()
+        all.map(|c| (c.id.clone(), c.script.to_string())).collect()
     })
 }
 
@@ -93,7 +93,7 @@ fn again(sandbox: &Sandbox, id: &str) -> String {
         let command = commands.find(|c| c.id == id).expect("it is known");
         command.state = CommandState::InProgress;
         command.interrupted = true;
-        command.stdout.clear();
+        command.stdout = Default::default();
     });
     printed(sandbox, id)
 }
@@ -121,7 +121,7 @@ fn printed(sandbox: &Sandbox, id: &str) -> String {
         let ended = sandbox.world(|world| {
             let command = world.commands.iter().find(|c| c.id == id);
             let command = command.expect("it is known");
-            command.state.ended().then(|| command.stdout.clone())
+            command.state.ended().then(|| command.stdout.to_string())
         });
         if let Some(stdout) = ended {
             return stdout;

@@ -210,7 +210,7 @@ fn a_silent_controller_s_bad_image_is_taken_back_by_the_host_itself() {
         );
         // What the timer ran is no command of anybody's.
         let ours = |world: &mut World, _| {
-            let scripts = world.commands.iter().map(|c| c.script.clone());
+            let scripts = world.commands.iter().map(|c| c.script.to_string());
             (
                 scripts.collect::<Vec<_>>(),
                 world.hosts[SEED_INSTANCE].timer.active(),

@@ -1,6 +1,7 @@
 //! Run Command, the cloud's half: commands are recorded, handed to an agent, and their ends written down.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,8 @@ pub struct Command {
     /// `InstanceId`.
     pub instance: String,
     /// The document's `commands`, a line each; empty once the command is old history.
-    pub script: String,
+    #[serde(with = "shared")]
+    pub script: Arc<str>,
     /// The document's `workingDirectory`.
     pub working_directory: Option<String>,
     /// `Comment`.
@@ -41,9 +43,11 @@ pub struct Command {
     /// How far it is.
     pub state: CommandState,
     /// Standard output, cut; empty until the end.
-    pub stdout: String,
+    #[serde(with = "shared")]
+    pub stdout: Arc<str>,
     /// Standard error, cut; empty until the end.
-    pub stderr: String,
+    #[serde(with = "shared")]
+    pub stderr: Arc<str>,
     /// The exit code; -1 while there is none.
     pub exit_code: i32,
     /// When it was sent.
@@ -58,6 +62,21 @@ pub struct Command {
     pub deliveries: u32,
     /// The agent went away in the middle of it: it is handed out again.
     pub interrupted: bool,
+}
+
+/// A text that every copy of a world shares: each access copies the world, to see afterwards what changed.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(text: &Arc<str>, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(from).map(Arc::from)
+    }
 }
 
 /// How far a command is (`Status` and `StatusDetails` in one).
@@ -220,18 +239,19 @@ impl World {
                 SignedDuration::from_millis(700)
             };
         let targets: BTreeSet<&String> = ask.instances.iter().collect();
+        let script: Arc<str> = Arc::from(ask.script.as_str());
         for instance in targets {
             self.commands.push(Command {
                 id: id.clone(),
                 instance: instance.clone(),
-                script: ask.script.clone(),
+                script: Arc::clone(&script),
                 working_directory: ask.working_directory.clone(),
                 comment: ask.comment.clone(),
                 delivery_timeout_s: u32::try_from(delivery).expect("its range was checked"),
                 execution_timeout_s: execution,
                 state: CommandState::Pending,
-                stdout: String::new(),
-                stderr: String::new(),
+                stdout: Arc::default(),
+                stderr: Arc::default(),
                 exit_code: -1,
                 requested_at: now,
                 visible_at,
@@ -406,7 +426,7 @@ impl World {
     /// What is due with commands: deliveries that come too late, runs that nobody will finish, and old
     /// ones forgotten.
     pub(super) fn advance_commands(&mut self, now: Timestamp) {
-        for command in &mut self.commands {
+        for command in self.commands.iter_mut().filter(|c| !c.state.ended()) {
             let delivery = command.requested_at
                 + SignedDuration::from_secs(i64::from(command.delivery_timeout_s));
             let total =
@@ -435,7 +455,9 @@ impl World {
         });
         let ended = self.commands.iter_mut().rev().filter(|c| c.state.ended());
         for old in ended.skip(KEEP_SCRIPTS) {
-            old.script.clear();
+            if !old.script.is_empty() {
+                old.script = Arc::default();
+            }
         }
     }
 }
@@ -449,10 +471,11 @@ impl Command {
 }
 
 /// The first so many characters, the last of them saying that it was cut.
-fn cut(text: &str, limit: usize) -> String {
+fn cut(text: &str, limit: usize) -> Arc<str> {
     if text.chars().count() <= limit {
-        return text.to_owned();
+        return text.into();
     }
     let keep = limit - TRUNCATED.len();
-    text.chars().take(keep).chain(TRUNCATED.chars()).collect()
+    let kept = text.chars().take(keep).chain(TRUNCATED.chars());
+    kept.collect::<String>().into()
 }

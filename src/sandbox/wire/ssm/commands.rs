@@ -62,9 +62,9 @@ pub(super) fn invocation(
         "ExecutionEndDateTime": iso(c.ended_at.filter(|_| c.started_at.is_some())),
         "Status": c.state.status(),
         "StatusDetails": c.state.details(),
-        "StandardOutputContent": c.stdout,
+        "StandardOutputContent": *c.stdout,
         "StandardOutputUrl": "",
-        "StandardErrorContent": c.stderr,
+        "StandardErrorContent": *c.stderr,
         "StandardErrorUrl": "",
         "CloudWatchOutputConfig": { "CloudWatchLogGroupName": "", "CloudWatchOutputEnabled": false },
     }))
@@ -206,7 +206,7 @@ pub(super) fn invocations(
 }
 
 fn plugin(c: &Command) -> Value {
-    let mut output = c.stdout.clone();
+    let mut output = c.stdout.to_string();
     if !c.stderr.is_empty() {
         output.push_str("\n----------ERROR-------\n");
         output.push_str(&c.stderr);

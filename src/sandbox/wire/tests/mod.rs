@@ -107,7 +107,7 @@ impl Kit {
         self.with(|world| {
             let command = world.next_command(ID, now).expect("there is a command");
             world.finish_command(ID, &command.id, exit, stdout, stderr, now);
-            command.script
+            command.script.to_string()
         })
     }
 }
