@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+
 use super::host::HostContext;
 use super::host::memory::{HostWorld, MemoryHost};
 use super::memory::{MemoryCloud, VirtualClock};
@@ -68,9 +70,18 @@ impl Memory {
     /// # Panics
     /// When the SDK takes no configuration.
     pub fn sdk(&self) -> Aws {
+        self.sdk_heard(|_| ())
+    }
+
+    /// The same, and each request is told before it is answered: to be written down, or to take its time.
+    ///
+    /// # Panics
+    /// When the SDK takes no configuration.
+    pub fn sdk_heard(&self, heard: impl Fn(&http::Request<Bytes>) + Send + Sync + 'static) -> Aws {
         let (world, clock) = (Arc::clone(&self.world), self.clock.clone());
         let region = self.world().region.clone();
         let http = connector::over(move |request| {
+            heard(request);
             let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
             Ok(wire::handle(&mut world, request, clock.now()))
         });

@@ -22,6 +22,7 @@ mod killed;
 mod lease;
 mod locks;
 mod predecessor;
+mod reaction;
 mod readme;
 mod redelivered;
 mod restore;
