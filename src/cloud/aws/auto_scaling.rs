@@ -4,6 +4,7 @@ use aws_config::SdkConfig;
 use aws_sdk_autoscaling::Client;
 
 use super::errors::sort;
+use super::whole::WholeReply;
 use crate::cloud::CloudError;
 use crate::model::{AutoScalingFacts, InstanceId};
 
@@ -16,8 +17,11 @@ pub(super) struct AutoScaling {
 impl AutoScaling {
     /// A client; nothing is sent yet.
     pub(super) fn new(config: &SdkConfig) -> Self {
+        let config = aws_sdk_autoscaling::config::Builder::from(config)
+            .interceptor(WholeReply)
+            .build();
         Self {
-            client: Client::new(config),
+            client: Client::from_conf(config),
         }
     }
 

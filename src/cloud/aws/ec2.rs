@@ -16,6 +16,7 @@ use super::errors::{incomplete, sort};
 use super::facts;
 use super::reservations;
 use super::retry::NoCapacityIsFinal;
+use super::whole::WholeReply;
 use crate::cloud::{
     CloudError, CloudErrorKind, Ec2, Effect, Reservation, Reserve, StatusChecks, WhichReservations,
     permit,
@@ -41,6 +42,7 @@ impl AwsEc2 {
         let auto_scaling = AutoScaling::new(config);
         let config = aws_sdk_ec2::config::Builder::from(config)
             .retry_classifier(NoCapacityIsFinal)
+            .interceptor(WholeReply)
             .build();
         Self {
             client: Client::from_conf(config),

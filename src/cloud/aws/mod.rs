@@ -5,6 +5,7 @@
 //! | `config` | region, profile, endpoint, credentials, time limits, retries |
 //! | `credentials` | [`Credentials`](super::Credentials): when they expire |
 //! | `errors` | every `SdkError` to one [`CloudError`](super::CloudError) |
+//! | `retry`, `whole` | what the SDK must not try again by itself; an XML reply that is cut off is none |
 //! | `ec2` | [`Ec2`], with `facts` for the conversion of replies |
 //! | `auto_scaling` | the group of an instance, for [`Ec2::complete`] |
 //! | `reservations` | the part of [`Ec2`] about capacity reservations |
@@ -27,6 +28,7 @@ mod ssm;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use std::sync::Arc;
 
