@@ -376,11 +376,11 @@ impl Performer<'_> {
     }
 }
 
-/// Cancels it. Fine where it has ended, or was never there.
+/// Cancels it. Fine where it has ended, or was never there; that is looked up, and not taken from the refusal: a part of EC2
+/// may not know it yet, and it is billed all the same.
 pub(super) async fn release_one(world: &World, id: &ReservationId) -> Result<(), CloudError> {
     let error = match asked(world, || world.ec2.release(id)).await {
         Ok(()) => return Ok(()),
-        Err(error) if error.kind == CloudErrorKind::NotFound => return Ok(()),
         Err(error) if error.stops_everything() => return Err(error),
         Err(error) => error,
     };
