@@ -25,7 +25,7 @@ use crate::saga::block_on;
 /// Which cells are run: `all`, or those of one call. Unset: an even spread.
 const CHOICE: &str = "GEUSEMAKER_FAULTS";
 /// Of so many cells one is run where nothing is chosen.
-const SPREAD: usize = 25;
+const SPREAD: usize = 40;
 
 /// Not by a macro: those are captured, and shown of failed tests only.
 fn say(text: &str) {
