@@ -1,5 +1,9 @@
 //! `update` and `rollback`, after the question: lock, look again, drive.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use super::drive::{Operation, Recorder};
 use super::finish;
 use super::hold::{Hold, NoHold};
@@ -166,26 +170,35 @@ fn same(shown: &Plan, now: &Plan) -> bool {
 }
 
 fn differences(shown: &Plan, now: &Plan) -> String {
-    let (Ok(serde_json::Value::Object(a)), Ok(serde_json::Value::Object(b))) = (
-        serde_json::to_value(&shown.before),
-        serde_json::to_value(&now.before),
-    ) else {
-        return "another plan".into();
-    };
-    let differing: Vec<String> = a
-        .iter()
-        .filter(|(key, value)| b.get(*key) != Some(value))
-        .map(|(key, value)| {
-            format!(
-                "{key}: {value} -> {}",
-                b.get(key).unwrap_or(&serde_json::Value::Null)
-            )
-        })
-        .collect();
+    let json = |plan: &Plan| serde_json::to_value(&plan.before).unwrap_or_default();
+    let mut differing = Vec::new();
+    compare("", &json(shown), &json(now), &mut differing);
+    if differing.is_empty() && shown.changes != now.changes {
+        let (shown, now) = (shown.changes.join(", "), now.changes.join(", "));
+        differing.push(format!("what would change: {shown} -> {now}"));
+    }
     if differing.is_empty() {
         "health, a boot or an address".into()
     } else {
         differing.join("; ")
+    }
+}
+
+/// Each value that is not the same, by its path: `images.n8n.id: "sha256:…" -> "sha256:…"`.
+fn compare(path: &str, shown: &Value, now: &Value, out: &mut Vec<String>) {
+    if let (Value::Object(a), Value::Object(b)) = (shown, now) {
+        let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+        for key in keys {
+            let path = match path {
+                "" => key.clone(),
+                path => format!("{path}.{key}"),
+            };
+            let of = |map: &serde_json::Map<String, Value>| map.get(key).cloned();
+            let (a, b) = (of(a).unwrap_or_default(), of(b).unwrap_or_default());
+            compare(&path, &a, &b, out);
+        }
+    } else if shown != now {
+        out.push(format!("{path}: {shown} -> {now}"));
     }
 }
 

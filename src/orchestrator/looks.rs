@@ -2,19 +2,22 @@
 
 use std::path::Path;
 
+use super::drifted;
 use super::observe::{Ask, ObserveError, observe};
 use super::prepare::open;
 use super::world::World;
 use crate::efs;
 use crate::journal::{Entry, Line, Summary};
 use crate::model::{
-    Colour, ContainerFacts, Deployment, DeploymentName, HostView, Observed, OperationId, RunState,
+    Colour, ContainerFacts, Deployment, DeploymentName, HostView, Observed, OperationId,
+    RestoreState, RunState,
 };
 use crate::plan::{CheckStatus, Plan, first_digest};
 use crate::report::{
-    CommandError, DriftView, HistoryData, InspectData, InstanceView, ListData, ListRow, MountView,
-    OpenOperation, OperationRow, ServiceView, SnapshotRow, StatusData,
+    CommandError, HistoryData, InspectData, InstanceView, LeaseView, ListData, ListRow, MountView,
+    OpenOperation, OperationRow, RestoreView, ServiceView, SnapshotRow, StatusData,
 };
+use crate::state::lease::{Leases, Phase};
 use crate::state::{Lock, StateDir};
 
 /// The deployments, as they were last seen: asks nobody. Damaged ones are named and hide nothing.
@@ -188,8 +191,9 @@ pub fn inspect(
 /// # Errors
 /// When there is no such deployment, or EC2 cannot be asked.
 pub async fn status(world: &World, name: &DeploymentName) -> Result<StatusData, CommandError> {
-    let (_, deployment) = open(world, name)?;
+    let (state, deployment) = open(world, name)?;
     let operation = unfinished(&world.state_dir, name)?;
+    let recorded = drifted::read_back(&state, &deployment)?;
     let observed = match observe(world, &deployment, &Ask::default()).await {
         Ok(observed) => observed,
         Err(ObserveError::Cloud(error)) => return Err(error.into()),
@@ -215,9 +219,59 @@ pub async fn status(world: &World, name: &DeploymentName) -> Result<StatusData, 
         instances: vec![instance_view(&observed)],
         mounts,
         services,
-        drift: drift(&deployment, &observed, &containers),
+        drift: drifted::drift(&deployment, recorded.as_ref(), &observed, &containers),
+        restore: restore_view(&observed),
+        lease: lease_view(world, name).await?,
         operation,
     })
+}
+
+/// What the host would do by itself, or did; None while it is idle or was not asked.
+fn restore_view(observed: &Observed) -> Option<RestoreView> {
+    let restore = &observed.host.facts()?.restore;
+    let (deadline, by_itself) = match restore {
+        RestoreState::Idle => return None,
+        RestoreState::Armed { deadline, .. } => (Some(*deadline), None),
+        RestoreState::Restoring { .. } => (None, None),
+        RestoreState::Restored { by_itself, .. } | RestoreState::Committed { by_itself, .. } => {
+            (None, Some(*by_itself))
+        }
+    };
+    Some(RestoreView {
+        state: restore.as_str(),
+        operation: restore.operation()?.clone(),
+        deadline,
+        by_itself,
+    })
+}
+
+/// Who holds the deployment in the account, or where an operation of it is open; None where neither is, or where
+/// these credentials may not ask.
+async fn lease_view(
+    world: &World,
+    name: &DeploymentName,
+) -> Result<Option<LeaseView>, CommandError> {
+    let all = match Leases::look(world.parameters.as_ref(), name).await {
+        Ok(all) => all,
+        Err(error) if error.stops_everything() => return Err(error.into()),
+        Err(_) => return Ok(None),
+    };
+    let Some((fence, lease)) = all.counting() else {
+        return Ok(None);
+    };
+    let held = lease.phase == Phase::Held;
+    if !held && lease.open_operation.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(LeaseView {
+        held,
+        user: lease.owner.user.clone(),
+        host: lease.owner.host.clone(),
+        reason: lease.reason.clone(),
+        since: lease.since,
+        fence,
+        open_operation: lease.open_operation.clone(),
+    }))
 }
 
 pub(super) fn instance_view(observed: &Observed) -> InstanceView {
@@ -282,42 +336,4 @@ fn mounts(deployment: &Deployment, observed: &Observed) -> Vec<MountView> {
         file_system_id: deployment.file_system_id.clone(),
         state,
     }]
-}
-
-/// Where what is differs from what the last operation read back.
-fn drift(
-    deployment: &Deployment,
-    observed: &Observed,
-    containers: &[ContainerFacts],
-) -> Vec<DriftView> {
-    let recorded = &deployment.cache;
-    let mut out = Vec::new();
-    let mut differs = |what: String, recorded: &str, found: &str| {
-        if recorded != found {
-            out.push(DriftView {
-                what,
-                recorded: recorded.to_owned(),
-                found: found.to_owned(),
-            });
-        }
-    };
-    differs(
-        "instance_type".into(),
-        recorded.instance_type.as_str(),
-        observed.instance.instance_type.as_str(),
-    );
-    for (service, image) in &recorded.images {
-        if observed.host.facts().is_none() {
-            continue;
-        }
-        let found = containers
-            .iter()
-            .find(|c| c.service.as_str() == service && c.running());
-        differs(
-            format!("image: {service}"),
-            image,
-            found.map_or("does not run", |c| c.image.as_str()),
-        );
-    }
-    out
 }

@@ -10,6 +10,7 @@ mod capacity;
 mod check;
 mod containers;
 mod data;
+mod drifted;
 mod drive;
 mod exec;
 mod execute;

@@ -298,6 +298,8 @@ pub(crate) fn status() -> StatusData {
             recorded: "t3.large".into(),
             found: "t3.medium".into(),
         }],
+        restore: None,
+        lease: None,
         operation: Some(open()),
     }
 }

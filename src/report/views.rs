@@ -93,8 +93,15 @@ pub struct StatusData {
     pub mounts: Vec<MountView>,
     /// Its services.
     pub services: Vec<ServiceView>,
-    /// Where what is differs from what was last recorded.
+    /// Where state, cloud and host say different things.
     pub drift: Vec<DriftView>,
+    /// What the host does by itself, or did, for the newest operation that armed it; left out while it was never armed
+    /// or cannot be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreView>,
+    /// Who holds the deployment in the account, or where an operation is open; left out where neither is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease: Option<LeaseView>,
     /// The unfinished operation, where there is one.
     pub operation: Option<OpenOperation>,
 }
@@ -144,12 +151,45 @@ pub struct ServiceView {
     pub restarts: u32,
 }
 
-/// One difference between what is and what was last recorded.
+/// The armed restore of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RestoreView {
+    /// `armed`, `restoring`, `restored` or `committed`.
+    pub state: &'static str,
+    /// The operation.
+    pub operation: OperationId,
+    /// While it is armed: when it judges by itself, by the host's own clock, unless it hears a word before.
+    pub deadline: Option<Timestamp>,
+    /// `restored` and `committed`: whether the host did so by itself.
+    pub by_itself: Option<bool>,
+}
+
+/// The lease in the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeaseView {
+    /// It says that it is held. Whether its holder lives cannot be seen at one look; `unlock` watches.
+    pub held: bool,
+    /// Who took it last.
+    pub user: String,
+    /// On which machine.
+    pub host: String,
+    /// What for, e.g. `update`.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Its fencing number.
+    pub fence: u64,
+    /// The operation that is open, and on which machine its journal is.
+    pub open_operation: Option<OpenElsewhere>,
+}
+
+/// One difference between what is recorded, what the cloud says and what the host says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DriftView {
-    /// What differs: `instance_type`, `image: n8n`, `compose_file`, …
+    /// What differs from what was last recorded: `instance_type`, `instance_state`, `image: n8n`, `compose_file`;
+    /// `not_applied: n8n`: the compose file says another image than runs.
     pub what: String,
-    /// What was recorded.
+    /// What was recorded; what the compose file says.
     pub recorded: String,
     /// What is.
     pub found: String,

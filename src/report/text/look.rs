@@ -3,7 +3,7 @@
 use super::super::print::Words;
 use super::super::views::{
     AdoptData, HistoryData, InspectData, InstanceView, ListData, OpenOperation, OperationRow,
-    SandboxData, ServiceView, StatusData,
+    RestoreView, SandboxData, ServiceView, StatusData,
 };
 use super::super::{Ink, Paper};
 use super::change::steps;
@@ -121,11 +121,42 @@ pub(super) fn status(data: &StatusData, words: &Words) -> Paper {
         let rows = rows.map(|d| vec![d.what.clone(), d.recorded.clone(), d.found.clone()]);
         paper.table(&["DRIFT", "RECORDED", "FOUND"], rows.collect());
     }
+    if let Some(restore) = data.restore.as_ref().filter(|r| matters(r)) {
+        let (state, operation) = (restore.state, &restore.operation);
+        let more = match (restore.deadline, restore.by_itself) {
+            (Some(deadline), _) => {
+                format!(", judges by itself at {}", deadline.strftime("%F %T UTC"))
+            }
+            (None, Some(true)) => ", by itself".to_owned(),
+            (None, _) => String::new(),
+        };
+        let line = format!("the host is {state} for {operation}{more}");
+        paper.end().line(&line);
+    }
+    if let Some(lease) = &data.lease {
+        let (user, host, reason) = (&lease.user, &lease.host, &lease.reason);
+        let since = lease.since.strftime("%F %T UTC");
+        let open = lease.open_operation.as_ref();
+        paper.end().line(&match open.filter(|_| !lease.held) {
+            Some(open) => format!(
+                "the account says: {} is open on {} (user {})",
+                open.id, open.host, open.user
+            ),
+            None => {
+                format!("the account says: held by {user} on {host} for '{reason}', since {since}")
+            }
+        });
+    }
     if let Some(open) = &data.operation {
         paper.end().append(open_operation(open));
         paper.line(&format!("to go on: {} resume {}", words.program, data.name));
     }
     paper
+}
+
+/// A host that was told that all is well, or went back because it was asked to, is no news.
+fn matters(restore: &RestoreView) -> bool {
+    !matches!(restore.state, "committed" | "restored") || restore.by_itself == Some(true)
 }
 
 /// The operation that has not ended.

@@ -1,0 +1,1 @@
+//! What the sequences have found, each by name.

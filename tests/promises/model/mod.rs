@@ -1,0 +1,62 @@
+//! Sequences of requests, faults, crashes, second operators and hands behind our back, drawn at random, against a small
+//! reference ([`reference`]). Two machines, each with a state folder of its own, one account and one host in memory.
+//!
+//! `GEUSEMAKER_MODEL=5000` tries so many sequences, `5000:7` with another seed. A failure prints the shortest sequence
+//! that still fails, what came of each command, and the same as a value for [`found`].
+
+pub mod commands;
+mod found;
+pub mod hands;
+mod ports;
+pub mod reference;
+mod run;
+
+use proptest::test_runner::{
+    Config, RngAlgorithm, RngSeed, TestCaseError, TestError, TestRng, TestRunner,
+};
+
+use self::commands::{Command, sequence};
+use self::run::Run;
+use crate::saga::block_on;
+
+/// So many sequences in CI.
+const CASES: u32 = 60;
+
+/// Performs a sequence; how it went wrong, with its story.
+pub fn tried(commands: &[Command]) -> Result<(), String> {
+    let went = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        block_on(async {
+            let mut run = Run::new();
+            let ended = run.all(commands).await;
+            ended.map_err(|why| format!("{why}\n{}", run.story.join("\n")))
+        })
+    }));
+    went.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        Err(text.unwrap_or_else(|| "a panic".into()))
+    })
+}
+
+#[test]
+fn random_sequences_end_as_the_reference_says() {
+    let asked = std::env::var("GEUSEMAKER_MODEL").unwrap_or_default();
+    let (cases, seed) = asked.split_once(':').unwrap_or((&asked, "1"));
+    let seed: u8 = seed.parse().expect("a seed from 0 to 255");
+    let config = Config {
+        cases: cases.parse().unwrap_or(CASES),
+        failure_persistence: None,
+        max_shrink_iters: 400,
+        rng_seed: RngSeed::Fixed(seed.into()),
+        ..Config::default()
+    };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let ended = runner.run(&sequence(), |commands| {
+        tried(&commands).map_err(TestCaseError::fail)
+    });
+    if let Err(TestError::Fail(why, commands)) = ended {
+        let commands: Vec<String> = commands.iter().map(|c| format!("    {c:?},\n")).collect();
+        let commands = commands.concat();
+        panic!("{why}\n\nthe shortest sequence that fails:\n[\n{commands}]");
+    }
+}
