@@ -3,6 +3,7 @@
 //! Only then the answer decides anything: a reference that is new to the file is a change in any case, and is
 //! pulled as a step of the plan. A pulled image is residue, and no change of the stack.
 
+use super::execute::still_ours;
 use super::hold::Hold;
 use super::jobs::pull_alone;
 use super::observe::{Ask, observe};
@@ -50,6 +51,7 @@ pub(super) async fn freshen(
     let id = OperationId::new(new_id(world.clock.now(), (world.random)()))
         .map_err(|e| CommandError::failed("internal", e.to_string()))?;
     let hold = Hold::take(world, state, &deployment.name, &id, "update").await?;
+    let world = &hold.world(world);
     let patience = std::time::Duration::from_millis(desired.progress_ms);
     for (seq, reference) in (1..).zip(stale) {
         let tag = crate::host::Tag {
@@ -57,6 +59,8 @@ pub(super) async fn freshen(
             seq,
             operation: id.clone(),
         };
+        // Whoever lost the lock meanwhile sends nothing more.
+        still_ours(world).await?;
         let pulled = pull_alone(world, &deployment.instance_id, tag, reference, patience).await;
         if let Err(failure) = pulled {
             tracing::warn!(%reference, why = failure.message, "the registry could not be asked");
