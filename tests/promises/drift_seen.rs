@@ -12,7 +12,7 @@ use geusemaker::orchestrator::{
 use geusemaker::sandbox::world::SEED_INSTANCE;
 use serde_json::Value;
 
-use crate::host_alone::{killed_at, sandbox};
+use crate::host_alone::killed_at;
 use crate::model::commands::Hand;
 use crate::model::hands;
 use crate::model::reference::same;
@@ -309,7 +309,7 @@ fn a_type_changed_while_the_question_is_open_is_refused_with_what_differs() {
 /// Killed in its middle: whom the host would obey, and what the account says, until it is gone on with.
 #[test]
 fn status_shows_the_armed_host_and_the_lease_of_what_was_killed() {
-    let (sandbox, _) = sandbox();
+    let sandbox = Sandbox::new();
     let look = || sandbox.json(&["status", NAME], 0)["data"].clone();
     let idle = look();
     assert!(

@@ -11,6 +11,10 @@ mod ports;
 pub mod reference;
 mod run;
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use geusemaker::model::Outcome;
 use proptest::test_runner::{
     Config, RngAlgorithm, RngSeed, TestCaseError, TestError, TestRng, TestRunner,
 };
@@ -21,6 +25,15 @@ use crate::saga::block_on;
 
 /// So many sequences in CI.
 const CASES: u32 = 60;
+
+/// What came of the commands so far.
+static CAME: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
+
+/// Counts how a command ended; None: its process was killed.
+fn count(outcome: Option<Outcome>) {
+    let word = outcome.map_or("killed", Outcome::as_str).to_owned();
+    *CAME.lock().expect("it").entry(word).or_default() += 1;
+}
 
 /// Performs a sequence; how it went wrong, with its story.
 pub fn tried(commands: &[Command]) -> Result<(), String> {
@@ -58,5 +71,18 @@ fn random_sequences_end_as_the_reference_says() {
         let commands: Vec<String> = commands.iter().map(|c| format!("    {c:?},\n")).collect();
         let commands = commands.concat();
         panic!("{why}\n\nthe shortest sequence that fails:\n[\n{commands}]");
+    }
+    let came = CAME.lock().expect("it").clone();
+    eprintln!("model: {} sequences: {came:?}", runner.config().cases);
+    // Nothing is shown by sequences that are all refused.
+    for word in [
+        "updated",
+        "rolled_back_as_asked",
+        "rolled_back",
+        "refused",
+        "paused",
+        "killed",
+    ] {
+        assert!(came.contains_key(word), "no command was {word}: {came:?}");
     }
 }

@@ -149,7 +149,8 @@ impl Ports {
             What::Fails(_, why, _) if again => return Err(E::struck(name, why)),
             _ => {}
         }
-        if effect {
+        // The one call before which it was frozen, after its last question: that window is in docs/guarantees.md.
+        if effect && !hit {
             self.may_write(name);
         }
         let answer = call.await;

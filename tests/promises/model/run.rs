@@ -413,6 +413,7 @@ impl Run {
         let begins = self.rig.stack();
         let (came, around) = self.troubled(who, ask, wrong).await?;
         self.story.push(format!("    {came:?}"));
+        super::count(came.as_ref().map(|(outcome, _)| *outcome));
         let open = self.is_open(who)?;
         let now_has = self.operations(who)?;
         let new = (now_has.len() > had.len()).then(|| now_has[0].clone());
@@ -708,7 +709,8 @@ impl Run {
     async fn ends(&mut self) -> Result<(), String> {
         for who in [0, 1] {
             for ask in [Ask::Resume, Ask::Unwind, Ask::Accept] {
-                if self.model.machines[who].open.is_some() || ask == Ask::Resume {
+                let says = self.lease().0.is_some() && ask == Ask::Resume;
+                if self.model.machines[who].open.is_some() || says {
                     self.story.push(format!("  {ask:?} of {who}"));
                     self.does(who, &ask, &Wrong::Nothing).await?;
                 }
