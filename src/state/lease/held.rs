@@ -38,8 +38,8 @@ pub struct Held {
 
 struct Own {
     lease: Lease,
-    /// When it was last written; `None` once it is released.
-    written: Option<Timestamp>,
+    /// When it was last written, by both clocks; `None` once it is released.
+    written: Option<(Timestamp, Duration)>,
 }
 
 impl Held {
@@ -51,7 +51,7 @@ impl Held {
         number: u64,
         lease: Lease,
     ) -> Self {
-        let written = Some(clock.now());
+        let written = Some((clock.now(), clock.awake()));
         Self {
             number,
             given_up: lease.given_up.clone(),
@@ -80,10 +80,11 @@ impl Held {
     pub async fn check(&self) -> Result<(), Trouble> {
         let mut own = self.own.lock().await;
         self.still_ours(&own).await?;
-        let due = own.written.is_some_and(|at| {
+        // A wall clock that is set back, or slewed, must not hold the heartbeat up; one that slept counts as well.
+        let due = own.written.is_some_and(|(at, awake)| {
             let since = self.clock.now().duration_since(at);
-            // A clock that was set back must not keep the heartbeat from going on.
-            since.is_negative() || since.unsigned_abs() >= own.lease.length() / 3
+            let awake = self.clock.awake().saturating_sub(awake);
+            since.is_negative() || since.unsigned_abs().max(awake) >= own.lease.length() / 3
         });
         if due {
             self.write(&mut own, |_| ()).await?;
@@ -144,7 +145,7 @@ impl Held {
             .await
             .map_err(Trouble::Cloud)?;
         own.lease = next;
-        own.written = Some(self.clock.now());
+        own.written = Some((self.clock.now(), self.clock.awake()));
         Ok(())
     }
 

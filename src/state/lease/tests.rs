@@ -652,3 +652,37 @@ async fn a_text_fits_into_a_parameter_and_comes_back() {
     assert_eq!(all.counting(), Some((1, &says)));
     assert!(says.text().len() < 4096);
 }
+
+/// Its wall clock stands still, as one that is set back again and again; what it is awake goes on.
+struct StuckClock(VirtualClock);
+
+#[async_trait::async_trait]
+impl Clock for StuckClock {
+    fn now(&self) -> crate::model::Timestamp {
+        "2026-11-20T10:00:00Z".parse().unwrap()
+    }
+
+    fn awake(&self) -> Duration {
+        self.0.awake()
+    }
+
+    async fn sleep(&self, how_long: Duration) {
+        self.0.sleep(how_long).await;
+    }
+}
+
+#[tokio::test]
+async fn a_wall_clock_that_is_set_back_again_and_again_does_not_hold_the_heartbeat_up() {
+    let mut account = Account::new();
+    account.clock_port = Arc::new(StuckClock(account.clock.clone()));
+    let held = account.take("a").await.unwrap();
+    let beat = async || account.leases().await.get(held.number).unwrap().beat;
+    let first = beat().await;
+    for more in 1..4 {
+        account.clock.advance(LENGTH / 3);
+        held.check().await.unwrap();
+        assert_eq!(beat().await, first + more);
+        held.check().await.unwrap();
+        assert_eq!(beat().await, first + more, "no more than is due");
+    }
+}
