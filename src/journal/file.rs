@@ -8,6 +8,7 @@ use fs_err::os::unix::fs::OpenOptionsExt;
 use super::entry::{Entry, Line};
 use super::parse::{parse, to_text};
 use crate::model::OperationId;
+use crate::state::disk::{Touch, touch};
 use crate::state::{StateError, make_folder, no_space, sync_folder, write_new_file};
 
 /// What can be wrong with a journal; the same as with everything else on disk.
@@ -62,8 +63,11 @@ impl Journal {
         let done = set_aside(&reserve, RESERVE_BYTES, &mut synced())
             .and_then(|()| write_new_file(&path, to_text(opened).as_bytes()));
         if let Err(e) = done {
-            let _ = fs_err::remove_file(&reserve);
-            let _ = fs_err::remove_dir(&folder);
+            let _ = remove(&reserve);
+            let _ = touch(
+                || Touch::Remove(folder.clone()),
+                || fs_err::remove_dir(&folder),
+            );
             return Err(e);
         }
         Ok(Self::open(&path)?.0)
@@ -123,10 +127,10 @@ impl Journal {
     pub fn append(&mut self, line: &Line) -> Result<(), JournalError> {
         let text = to_text(line);
         if matches!(line.entry, Entry::Closed { .. }) {
-            let _ = fs_err::remove_file(&self.reserve);
+            let _ = remove(&self.reserve);
         }
         let done = match self.try_append(text.as_bytes()) {
-            Err(e) if no_space(&e) && fs_err::remove_file(&self.reserve).is_ok() => {
+            Err(e) if no_space(&e) && remove(&self.reserve).is_ok() => {
                 self.try_append(text.as_bytes())
             }
             done => done,
@@ -136,7 +140,11 @@ impl Journal {
 
     fn try_append(&mut self, text: &[u8]) -> io::Result<()> {
         if self.torn {
-            self.file.set_len(self.end)?;
+            let cut = || Touch::Cut {
+                file: self.file.path().to_owned(),
+                to: self.end,
+            };
+            touch(cut, || self.file.set_len(self.end))?;
             self.torn = false;
         }
         self.file.seek(SeekFrom::Start(self.end))?;
@@ -151,9 +159,20 @@ impl Journal {
 
 fn synced() -> Writer {
     Box::new(|file, bytes| {
-        file.write_all(bytes)?;
-        file.sync_data()
+        let (path, at) = (file.path().to_owned(), file.stream_position()?);
+        let write = || Touch::Write {
+            file: path.clone(),
+            at,
+            bytes: bytes.to_owned(),
+        };
+        touch(write, || file.write_all(bytes))?;
+        touch(|| Touch::Sync(path.clone()), || file.sync_data())
     })
+}
+
+fn remove(file: &Path) -> io::Result<()> {
+    let touched = || Touch::Remove(file.to_owned());
+    touch(touched, || fs_err::remove_file(file))
 }
 
 /// Fills the file, unless it is that long already.
@@ -161,22 +180,25 @@ fn set_aside(reserve: &Path, bytes: usize, write: &mut Writer) -> Result<(), Sta
     if fs_err::metadata(reserve).is_ok_and(|m| m.len() >= bytes as u64) {
         return Ok(());
     }
-    let done = fs_err::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(reserve)
+    let open = || {
+        fs_err::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(reserve)
+    };
+    let done = touch(|| Touch::Create(reserve.to_owned()), open)
         .and_then(|mut file| {
             // Not zeros, which a file system may keep as a hole.
             let block: Vec<u8> = (0..bytes).map(|i| (i % 251) as u8 + 1).collect();
             write(&mut file, &block)?;
-            file.sync_all()
+            touch(|| Touch::Sync(reserve.to_owned()), || file.sync_all())
         })
         .map_err(|e| StateError::writing(reserve, e))
         .and_then(|()| sync_folder(reserve.parent().unwrap_or(Path::new(""))));
     if done.is_err() {
-        let _ = fs_err::remove_file(reserve);
+        let _ = remove(reserve);
     }
     done
 }

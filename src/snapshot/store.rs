@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{SNAPSHOT_SCHEMA, Snapshot};
 use crate::model::SnapshotId;
+use crate::state::disk::{Touch, touch};
 use crate::state::{
     Document, Listing, StateError, file_names, line_of, read, sync_folder, write_new,
 };
@@ -90,7 +91,8 @@ impl SnapshotStore {
     /// [`StateError`]: it could not be removed.
     pub fn remove(&self, id: &SnapshotId) -> Result<(), StateError> {
         let file = self.file(id);
-        match fs_err::remove_file(&file) {
+        let remove = || fs_err::remove_file(&file);
+        match touch(|| Touch::Remove(file.clone()), remove) {
             Ok(()) => sync_folder(&self.folder),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(e) => Err(StateError::writing(&file, e)),

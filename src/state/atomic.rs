@@ -1,11 +1,14 @@
 //! Files that are there whole or not at all, and for no one else to read.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
+use tempfile::NamedTempFile;
+
 use super::StateError;
+use super::disk::{Touch, touch};
 
 /// Makes the folder and those above it that are missing, 0700 each, and syncs what was made.
 pub(crate) fn make_folder(folder: &Path) -> Result<(), StateError> {
@@ -14,7 +17,8 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), StateError> {
     }
     let above = folder.parent().unwrap_or(Path::new(""));
     make_folder(above)?;
-    match DirBuilder::new().mode(0o700).create(folder) {
+    let make = || DirBuilder::new().mode(0o700).create(folder);
+    match touch(|| Touch::Folder(folder.to_owned()), make) {
         Ok(()) => sync_folder(above),
         Err(_) if folder.is_dir() => Ok(()),
         Err(e) => Err(StateError::writing(
@@ -34,9 +38,8 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), StateError> {
     } else {
         folder
     };
-    fs_err::File::open(folder)
-        .and_then(|f| f.sync_all())
-        .map_err(|e| StateError::writing(folder, e))
+    let sync = || fs_err::File::open(folder).and_then(|f| f.sync_all());
+    touch(|| Touch::SyncFolder(folder.to_owned()), sync).map_err(|e| StateError::writing(folder, e))
 }
 
 /// Writes the file through a temporary one in the same folder: after a crash there is the old text or the
@@ -55,30 +58,54 @@ fn put(file: &Path, bytes: &[u8], overwrite: bool) -> Result<(), StateError> {
     let folder = file.parent().unwrap_or(Path::new(""));
     make_folder(folder)?;
     // A NamedTempFile is 0600, and is removed again when anything below fails.
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".new-")
-        .tempfile_in(if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            folder
-        })
-        .map_err(failed)?;
-    temporary.write_all(bytes).map_err(failed)?;
-    temporary.as_file().sync_all().map_err(failed)?;
-    if overwrite {
-        temporary.persist(file).map_err(|e| failed(e.error))?;
-    } else {
-        temporary.persist_noclobber(file).map_err(|e| {
-            if e.error.kind() == io::ErrorKind::AlreadyExists {
-                StateError::Exists {
-                    file: file.to_owned(),
-                }
-            } else {
-                failed(e.error)
-            }
-        })?;
-    }
+    let mut temporary = temporary_in(folder).map_err(failed)?;
+    let name = temporary.path().to_owned();
+    let write = || Touch::Write {
+        file: name.clone(),
+        at: 0,
+        bytes: bytes.to_owned(),
+    };
+    touch(write, || temporary.write_all(bytes)).map_err(failed)?;
+    let sync = || temporary.as_file().sync_all();
+    touch(|| Touch::Sync(name), sync).map_err(failed)?;
+    persist(temporary, file, overwrite).map_err(|e| match e.kind() {
+        io::ErrorKind::AlreadyExists if !overwrite => StateError::Exists {
+            file: file.to_owned(),
+        },
+        _ => failed(e),
+    })?;
     sync_folder(folder)
+}
+
+/// A temporary file in this folder, 0600, empty; it is gone when it is dropped.
+pub(super) fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
+    let folder = match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    };
+    let temporary = tempfile::Builder::new()
+        .prefix(".new-")
+        .tempfile_in(folder)?;
+    // Its name is known only now; refused, it is gone again.
+    touch(|| Touch::Create(temporary.path().to_owned()), || Ok(()))?;
+    Ok(temporary)
+}
+
+/// Gives a temporary file its name. The folder is not synced yet.
+pub(super) fn persist(temporary: NamedTempFile, to: &Path, overwrite: bool) -> io::Result<File> {
+    let rename = || Touch::Rename {
+        from: temporary.path().to_owned(),
+        to: to.to_owned(),
+    };
+    // A name that is taken is refused below, and nothing is done.
+    if overwrite || !to.exists() {
+        touch(rename, || Ok(()))?;
+    }
+    let done = match overwrite {
+        true => temporary.persist(to),
+        false => temporary.persist_noclobber(to),
+    };
+    done.map_err(|e| e.error)
 }
 
 #[cfg(test)]

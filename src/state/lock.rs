@@ -12,6 +12,8 @@ use std::time::Duration;
 use fs_err::os::unix::fs::OpenOptionsExt;
 use serde::{Deserialize, Serialize};
 
+use super::atomic::{persist, temporary_in};
+use super::disk::{Touch, touch};
 use super::{StateDir, StateError, make_folder, sync_folder, write_atomically};
 use crate::model::{DeploymentName, OperationId, Timestamp, quoted};
 
@@ -104,15 +106,12 @@ impl Lock {
         make_folder(&folder)?;
         let failed = |e| StateError::writing(&path, e);
         // Locked before it has its name: nobody can come between.
-        let temporary = tempfile::Builder::new()
-            .prefix(".new-")
-            .tempfile_in(&folder)
-            .map_err(failed)?;
+        let temporary = temporary_in(&folder).map_err(failed)?;
         temporary.as_file().try_lock().map_err(|e| match e {
             TryLockError::Error(e) => failed(e),
             TryLockError::WouldBlock => failed(std::io::ErrorKind::WouldBlock.into()),
         })?;
-        let file = temporary.persist(&path).map_err(|e| failed(e.error))?;
+        let file = persist(temporary, &path, true).map_err(failed)?;
         let file = fs_err::File::from_parts(file, &path);
         sync_folder(&folder)?;
         Self::of(state, name, holder, path, file)
@@ -136,12 +135,23 @@ impl Lock {
             fence_file,
         };
         let text = serde_json::to_string(holder).expect("strings and numbers");
-        lock.file
-            .set_len(0)
-            .and_then(|()| lock.file.rewind())
-            .and_then(|()| lock.file.write_all(format!("{text}\n").as_bytes()))
-            .and_then(|()| lock.file.sync_all())
-            .map_err(|e| StateError::writing(&path, e))?;
+        let text = format!("{text}\n").into_bytes();
+        let write = || Touch::Write {
+            file: path.clone(),
+            at: 0,
+            bytes: text.clone(),
+        };
+        touch(
+            || Touch::Cut {
+                file: path.clone(),
+                to: 0,
+            },
+            || lock.file.set_len(0),
+        )
+        .and_then(|()| lock.file.rewind())
+        .and_then(|()| touch(write, || lock.file.write_all(&text)))
+        .and_then(|()| touch(|| Touch::Sync(path.clone()), || lock.file.sync_all()))
+        .map_err(|e| StateError::writing(&path, e))?;
         write_fence(&lock.fence_file, fence)?;
         Ok(lock)
     }
@@ -222,14 +232,16 @@ fn lock_file(
     let mut tries = 0;
     loop {
         make_folder(&state.folder(name))?;
-        let mut file = fs_err::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(failed)?;
+        let open = || {
+            fs_err::OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(path)
+        };
+        let mut file = touch(|| Touch::Create(path.to_owned()), open).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {
                 // The last holder may have removed the deployment between our open and our lock; then

@@ -5,6 +5,7 @@
 
 mod atomic;
 mod dir;
+pub mod disk;
 mod document;
 mod error;
 #[cfg(test)]
