@@ -110,12 +110,18 @@ impl Journal {
     }
 
     /// Sets space aside, before the first change: when the disk is full later, it is given up for the
-    /// entries that say how the operation ends. Does nothing where that much is set aside already.
+    /// entries that say how the operation ends. Where that much is set aside already, it stays. Syncs the journal's name
+    /// and those of the folders above it up to the state folder: whoever made them may have been killed before it did.
     ///
     /// # Errors
     /// [`StateError`]: there is not that much space, or it could not be written. Nothing is left behind.
     pub fn reserve(&mut self, bytes: usize) -> Result<(), JournalError> {
-        set_aside(&self.reserve, bytes, &mut self.write)
+        set_aside(&self.reserve, bytes, &mut self.write)?;
+        // The operation's folder, `operations`, the deployment's, the state folder.
+        let above = self.reserve.ancestors().skip(1).take(4);
+        above
+            .filter(|f| !f.as_os_str().is_empty())
+            .try_for_each(sync_folder)
     }
 
     /// Writes one line; when this returns it is on the disk. A full disk costs the reserve first. The line

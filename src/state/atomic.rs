@@ -68,12 +68,16 @@ fn put(file: &Path, bytes: &[u8], overwrite: bool) -> Result<(), StateError> {
     touch(write, || temporary.write_all(bytes)).map_err(failed)?;
     let sync = || temporary.as_file().sync_all();
     touch(|| Touch::Sync(name), sync).map_err(failed)?;
-    persist(temporary, file, overwrite).map_err(|e| match e.kind() {
-        io::ErrorKind::AlreadyExists if !overwrite => StateError::Exists {
-            file: file.to_owned(),
-        },
-        _ => failed(e),
-    })?;
+    match persist(temporary, file, overwrite) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && !overwrite => {
+            // Whoever put it there may have been killed before it synced the name.
+            sync_folder(folder)?;
+            return Err(StateError::Exists {
+                file: file.to_owned(),
+            });
+        }
+        done => done.map_err(failed)?,
+    };
     sync_folder(folder)
 }
 
