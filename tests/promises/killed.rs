@@ -51,7 +51,7 @@ const OUTAGE: [&str; 7] = [
 const AT_ONCE: usize = 3;
 
 /// SplitMix64.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
     /// From `GEUSEMAKER_KILL_SEED`, or always the same.
@@ -60,7 +60,7 @@ impl Random {
         seed.map_or(20_261_120, |text| text.parse().expect("a number"))
     }
 
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -68,7 +68,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % end as u64).expect("it is below a usize")
     }
 
@@ -78,10 +78,16 @@ impl Random {
     }
 }
 
-/// Whether `GEUSEMAKER_KILL_ROUNDS` says that each aim is taken more than once.
+/// Kills of updates and rollbacks in one round.
+const KILLS: usize = 34;
+
+/// Whether `GEUSEMAKER_KILL_ROUNDS` or `GEUSEMAKER_KILLS` (so many kills, at least) says that each aim is taken more
+/// than once.
 fn rounds() -> usize {
-    let rounds = std::env::var("GEUSEMAKER_KILL_ROUNDS");
-    rounds.map_or(1, |text| text.parse().expect("a number"))
+    let number = |name| std::env::var(name).map(|text| text.parse().expect("a number"));
+    let rounds = number("GEUSEMAKER_KILL_ROUNDS").unwrap_or(1);
+    let kills: usize = number("GEUSEMAKER_KILLS").unwrap_or(KILLS);
+    rounds.max(kills.div_ceil(KILLS))
 }
 
 /// What is killed, where it begins, and how it ends undisturbed.
