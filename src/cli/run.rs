@@ -14,6 +14,7 @@ use super::world::{self, Hidden};
 use super::{Cli, Command, interrupt, usage};
 use crate::orchestrator::Interrupt;
 use crate::report::{Body, CommandError, LogSink, OutputFormat, Printing, Reply, Words, print};
+use crate::state;
 
 /// The program: reads the command line and the environment, answers the exit code.
 pub fn main() -> ExitCode {
@@ -50,6 +51,7 @@ fn run(argv: &[OsString], env: &Env) -> u8 {
     };
     app.interrupt = interrupt;
     let blank = command.reply();
+    let warnings = wide_modes(&app, &blank);
     let result = match command {
         Command::List(args) => args.run(&app),
         Command::Inspect(args) => args.run(&app),
@@ -60,8 +62,19 @@ fn run(argv: &[OsString], env: &Env) -> u8 {
         }
     };
     app.interrupt.end();
-    let reply = result.unwrap_or_else(|error| blank.failed(error));
+    let mut reply = result.unwrap_or_else(|error| blank.failed(error));
+    reply.warnings.extend(warnings);
     finish(&reply, &printing, app.log.as_ref())
+}
+
+/// Who else may look into the state, as it was found at the start.
+fn wide_modes(app: &App, reply: &Reply) -> Vec<String> {
+    let folder = app.settings.deployments_dir();
+    let folder = reply
+        .deployment
+        .as_ref()
+        .map(|name| folder.join(name.as_str()));
+    state::wide_modes(&app.settings.state, folder.as_deref())
 }
 
 /// The commands that wait for somebody.

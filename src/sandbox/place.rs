@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::endpoint::{Endpoint, Wake};
 use super::host::agent::{AgentCommand, AgentSettings, HostStore, host_folder, spawn_agent};
 use super::host::{Folder, HostContext};
-use super::store::{Files, Store, StoreError};
+use super::store::{Files, Store, StoreError, private_folder};
 use super::world::{SEED_INSTANCE, World};
 use crate::cloud::SystemClock;
 use crate::host::scripts::{is_our_program, runs_ours};
@@ -86,6 +86,8 @@ impl Place {
                 return Ok(());
             }
             let root = host_folder(self.store.dir(), SEED_INSTANCE);
+            // Nobody else's business; what is in the host's own root has the modes that a host has.
+            private_folder(&self.store.dir().join("hosts"))?;
             fs_err::create_dir_all(&root)?;
             world.seed_stack(&mut Folder(root.clone()), now)?;
             let host = &world.hosts[SEED_INSTANCE];

@@ -324,7 +324,7 @@ fn stamp(of: &std::fs::Metadata) -> Stamp {
 }
 
 /// Makes a folder that only its owner can enter.
-fn private_folder(dir: &Path) -> io::Result<()> {
+pub(super) fn private_folder(dir: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

@@ -13,6 +13,7 @@ mod format_tests;
 mod id;
 pub mod lease;
 mod lock;
+mod modes;
 mod operations;
 
 pub(crate) use dir::file_names;
@@ -23,6 +24,7 @@ pub use error::StateError;
 pub(crate) use error::no_space;
 pub use id::new_id;
 pub use lock::{Holder, Lock, LockError};
+pub use modes::wide_modes;
 pub use operations::Operation;
 
 pub(crate) use atomic::{make_folder, sync_folder, write_atomically, write_new as write_new_file};

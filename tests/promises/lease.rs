@@ -24,7 +24,7 @@ use serde_json::Value;
 use crate::locks::running;
 use crate::safety::Served;
 use crate::saga::{Rig, block_on, options};
-use crate::support::{Ran, Sandbox, bare};
+use crate::support::{Ran, Sandbox, bare, private_folder};
 
 fn request(rig: &Rig) -> UpdateRequest {
     UpdateRequest {
@@ -441,7 +441,7 @@ impl<'s> Laptop<'s> {
     fn new(served: &'s Served, user: &'static str) -> Self {
         let laptop = Self {
             served,
-            state: tempfile::tempdir().expect("a folder"),
+            state: private_folder(),
             user,
         };
         let id = "i-0c5a1b7d9e2f34680";

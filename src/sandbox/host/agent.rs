@@ -18,6 +18,7 @@ use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt;
 use jiff::SignedDuration;
 
 pub use shims::shim;
@@ -25,7 +26,7 @@ pub use shims::shim;
 use super::files::Folder;
 use super::state::HostContext;
 use super::timer::Tick;
-use crate::sandbox::store::Files;
+use crate::sandbox::store::{Files, private_folder};
 use machine::Machine;
 use run::{End, Room};
 
@@ -143,11 +144,11 @@ fn lock_file(dir: &Path, instance: &str) -> PathBuf {
 
 /// The lock that the one agent of a host holds.
 fn lock(dir: &Path, instance: &str) -> io::Result<Option<fs::File>> {
-    let folder = dir.join("hosts");
-    fs::create_dir_all(&folder)?;
-    let file = fs::File::options()
+    private_folder(&dir.join("hosts"))?;
+    let file = fs::OpenOptions::new()
         .create(true)
         .append(true)
+        .mode(0o600)
         .open(lock_file(dir, instance))?;
     match file.file().try_lock() {
         Ok(()) => Ok(Some(file)),

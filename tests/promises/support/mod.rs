@@ -62,7 +62,7 @@ impl Sandbox {
     /// A folder in which nothing is yet.
     pub fn new() -> Self {
         Self {
-            dir: tempfile::tempdir().expect("a temporary folder"),
+            dir: private_folder(),
         }
     }
 
@@ -135,6 +135,14 @@ impl Sandbox {
             .find(|path| path.is_dir())
             .expect("one host")
     }
+}
+
+/// A temporary folder as the program makes its own, 0700: of another it warns.
+pub fn private_folder() -> tempfile::TempDir {
+    tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .tempdir()
+        .expect("a temporary folder")
 }
 
 /// The binary with nothing of the caller's environment but a path.
