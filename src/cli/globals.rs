@@ -106,6 +106,16 @@ impl Settings {
                 "--endpoint-url cannot be used with the sandbox, which is an endpoint of its own",
             ));
         }
+        let userinfo = |url: &String| {
+            url.parse::<http::Uri>()
+                .is_ok_and(|uri| uri.authority().is_some_and(|a| a.as_str().contains('@')))
+        };
+        if globals.endpoint_url.as_ref().is_some_and(userinfo) {
+            // Not shown: it would be in every next command that is named, too.
+            return Err(CommandError::usage(
+                "--endpoint-url has a name or password in it; credentials come from the AWS settings alone",
+            ));
+        }
         let state = globals
             .state
             .clone()
@@ -283,6 +293,14 @@ mod tests {
         };
         let by_env = globals(&["list", "--endpoint-url", "http://x"]);
         assert!(Settings::new(&by_env, &env).is_err());
+    }
+
+    #[test]
+    fn a_password_in_the_endpoint_is_refused_and_not_shown() {
+        let globals = globals(&["list", "--endpoint-url", "http://me:hunter2@127.0.0.1:1/"]);
+        let error = Settings::new(&globals, &home()).unwrap_err();
+        assert_eq!(error.document.code, "usage");
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     }
 
     #[test]

@@ -226,13 +226,26 @@ const URL: &str = "http://HOST[:PORT]/… or https://…, as the host sees it";
 
 fn shown(value: &Value) -> String {
     match value {
-        Value::String(text) => quoted(text),
+        Value::String(text) => quoted(&without_userinfo(text)),
         Value::Number(number) => number.to_string(),
         Value::Bool(is) => is.to_string(),
         Value::Null => "empty".into(),
         Value::Sequence(_) => "a list".into(),
         Value::Mapping(_) => "a mapping".into(),
         Value::Tagged(_) => "a value with a tag".into(),
+    }
+}
+
+/// The text, a name and password before the host of a URL left out: what is refused is shown.
+fn without_userinfo(text: &str) -> std::borrow::Cow<'_, str> {
+    let start = text.find("//").map_or(0, |at| at + 2);
+    let end = text[start..]
+        .find(['/', '?', '#'])
+        .unwrap_or(text.len() - start)
+        + start;
+    match text[start..end].rfind('@') {
+        Some(at) => format!("{}…{}", &text[..start], &text[start + at..]).into(),
+        None => text.into(),
     }
 }
 

@@ -116,7 +116,7 @@ fn what_cannot_be_is_said_with_its_line_and_what_is_expected() {
         ("web: {http: 80}", "web.http is 80", url),
         (
             "web: {http: 'http://u:p@h/'}",
-            "web.http is 'http://u:p@h/'",
+            "web.http is 'http://…@h/'",
             "a URL without a name and password: it goes into the plan and the journal",
         ),
         (
