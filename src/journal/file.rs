@@ -101,7 +101,15 @@ impl Journal {
     /// # Errors
     /// [`StateError`], as [`open`](Self::open).
     pub fn read(path: &Path) -> Result<Vec<Line>, JournalError> {
-        Ok(parse(path, &read_bytes(path)?)?.lines)
+        Self::parse(path, &read_bytes(path)?)
+    }
+
+    /// The lines of a journal's bytes; the path is for the errors.
+    ///
+    /// # Errors
+    /// [`StateError`], as [`open`](Self::open).
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Line>, JournalError> {
+        Ok(parse(path, bytes)?.lines)
     }
 
     /// The file.

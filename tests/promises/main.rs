@@ -23,6 +23,7 @@ mod forms;
 mod health;
 mod held;
 mod host_alone;
+mod hostile;
 mod killed;
 mod lease;
 mod limits;
@@ -30,6 +31,8 @@ mod locks;
 mod model;
 mod predecessor;
 mod reaction;
+#[path = "../properties/mod.rs"]
+mod properties;
 mod readme;
 mod redelivered;
 mod restore;
