@@ -121,14 +121,13 @@ fn a_stack_full_of_hostile_values_is_updated_as_any_other() {
     let mut long = 0;
     let all = names::all();
     let names: Vec<String> = spread(&all, 0, 6)
-        .cloned()
         .filter(|name| !name.contains('\0'))
         .filter(|name| {
-            name.len() < 1000 || {
-                long += 1;
-                long == 1
-            }
+            let is_long = name.len() >= 1000;
+            long += usize::from(is_long);
+            !is_long || long == 1
         })
+        .cloned()
         .collect();
     let quoted = |name: &String| yaml(&name.replace('$', "$$"));
     let each = |line: &dyn Fn(usize, String) -> String| -> String {

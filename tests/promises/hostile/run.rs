@@ -143,11 +143,14 @@ fn peak_kib() -> u64 {
 }
 
 /// Ends the process, with the input, when one takes too long.
-struct Watch(Arc<Mutex<Option<(Instant, Vec<u8>)>>>);
+struct Watch(Arc<Mutex<Now>>);
+
+/// The input that is being read, and since when.
+type Now = Option<(Instant, Vec<u8>)>;
 
 impl Watch {
     fn start(name: &str) -> Self {
-        let now = Arc::<Mutex<Option<(Instant, Vec<u8>)>>>::default();
+        let now = Arc::<Mutex<Now>>::default();
         let (seen, name) = (Arc::clone(&now), name.to_owned());
         std::thread::spawn(move || {
             loop {
