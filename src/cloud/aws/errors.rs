@@ -28,19 +28,38 @@ where
         SdkError::DispatchFailure(e) if e.is_io() || e.is_timeout() => CloudErrorKind::Unreachable,
         other => kind_before_sending(other),
     };
+    let request_id = error
+        .request_id()
+        .map(str::to_owned)
+        .or_else(|| request_id_in_body(&error));
     CloudError {
         call,
-        message: match error.message() {
-            Some(message) if !message.is_empty() => message.to_owned(),
-            _ => in_words(&error),
-        },
-        request_id: error
-            .request_id()
-            .map(str::to_owned)
-            .or_else(|| request_id_in_body(&error)),
-        code,
+        message: bounded(
+            match error.message() {
+                Some(message) if !message.is_empty() => message.to_owned(),
+                _ => in_words(&error),
+            },
+            LONGEST_MESSAGE,
+        ),
+        request_id: request_id.map(|id| bounded(id, LONGEST_WORD)),
+        code: code.map(|code| bounded(code, LONGEST_WORD)),
         kind,
     }
+}
+
+/// So many characters of a message are kept: an encoded authorization failure, the longest of use to anybody, is shorter.
+const LONGEST_MESSAGE: usize = 4000;
+
+/// So many of a code, and of a request id.
+const LONGEST_WORD: usize = 200;
+
+/// The text, or its beginning. The SDK's readers quote a reply that they cannot take at a multiple of its length.
+fn bounded(mut text: String, most: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// A reply that lacks what AWS promises to send.
@@ -48,7 +67,7 @@ pub(super) fn incomplete(call: &'static str, message: impl Into<String>) -> Clou
     CloudError {
         call,
         code: None,
-        message: message.into(),
+        message: bounded(message.into(), LONGEST_MESSAGE),
         request_id: None,
         kind: CloudErrorKind::Other,
     }

@@ -183,3 +183,26 @@ async fn no_credentials_is_credentials_and_nothing_is_sent() {
     assert_eq!(aws.agent.ping(&id()).await.unwrap_err().kind, Credentials);
     assert_eq!(log.calls(), [] as [&str; 0]);
 }
+
+/// The SDK quotes a document that it cannot read, each part of it several times; the error goes into the journal.
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_not_quoted_whole() {
+    let attributes = " xmlns=\"x\"".repeat(2000);
+    let page = format!("<Other{attributes}></Other>");
+    let long = "m".repeat(100_000);
+    for answer in [
+        Ok((200, page)),
+        ec2_error(400, "OperationNotPermitted", &long),
+        ec2_error(400, &long, "why"),
+    ] {
+        let (aws, _) = canned(move |_| {
+            answer
+                .as_ref()
+                .map(Clone::clone)
+                .map_err(|_| unreachable!())
+        });
+        let error = aws.ec2.instance(&id()).await.unwrap_err().to_string();
+        assert!((100..4500).contains(&error.chars().count()), "{error:.300}");
+        assert!(error.contains('…'), "{error:.300}");
+    }
+}
