@@ -30,9 +30,9 @@ mod limits;
 mod locks;
 mod model;
 mod predecessor;
-mod reaction;
 #[path = "../properties/mod.rs"]
 mod properties;
+mod reaction;
 mod readme;
 mod redelivered;
 mod restore;
