@@ -96,10 +96,9 @@ fn of_script(line: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut after = |word: &str, name: &str, skip: usize, unit: &str, least: f64| {
         for (at, _) in code.match_indices(word) {
-            let rest = code[at + word.len()..].split_whitespace();
+            let mut rest = code[at + word.len()..].split_whitespace();
             let number: String = rest
-                .skip(skip)
-                .next()
+                .nth(skip)
                 .unwrap_or_default()
                 .chars()
                 .take_while(|c| c.is_ascii_digit() || *c == '.')

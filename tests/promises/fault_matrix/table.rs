@@ -19,7 +19,7 @@ impl Row {
         !["common", "server error codes", "any service"]
             .iter()
             .any(|word| self.source.contains(word))
-            || matches!(self.code, code if code.starts_with("Insufficient"))
+            || self.code.starts_with("Insufficient")
     }
 }
 
