@@ -45,6 +45,10 @@ pub struct Lease {
     pub phase: Phase,
     /// Counts the heartbeats.
     pub beat: u64,
+    /// Its owner has not looked yet what was announced until it counted. Until then an operation of the lease below is
+    /// open all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
     /// The operation whose journal is open, and where that journal is.
     pub open_operation: Option<OpenElsewhere>,
     /// The operations that were given up with `unlock --force`, newest last: whoever has their journal must not
@@ -180,7 +184,38 @@ impl Leases {
             .filter_map(numbered)
             .collect();
         all.sort_by_key(|n| n.number);
-        Ok(Self(all))
+        let mut all = Self(all);
+        all.carry_over();
+        Ok(all)
+    }
+
+    /// What was announced below a lease whose owner has not looked yet is open there, too.
+    fn carry_over(&mut self) {
+        let Some((newest, lease)) = self.counting() else {
+            return;
+        };
+        let announced = match lease.fresh && lease.open_operation.is_none() {
+            true => self.counting_below(newest),
+            false => None,
+        };
+        let open = announced.and_then(|(_, below)| below.open_operation.clone());
+        let newest = self.0.iter_mut().find(|n| n.number == newest);
+        if let (
+            Some(Numbered {
+                lease: Ok(lease), ..
+            }),
+            Some(open),
+        ) = (newest, open)
+        {
+            lease.open_operation = Some(open);
+        }
+    }
+
+    /// The one that counted before this one did.
+    pub(super) fn counting_below(&self, number: u64) -> Option<(u64, &Lease)> {
+        let counts = |l: &Lease| matches!(l.phase, Phase::Held | Phase::Released);
+        let mut below = self.readable().filter(|(n, _)| *n < number);
+        below.rfind(|(_, l)| counts(l))
     }
 
     /// The highest number of all, whether it counts or not; 0 where there is none.

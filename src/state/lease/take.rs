@@ -323,6 +323,7 @@ impl Taker<'_> {
             all = self.pause(watch).await?;
         }
         lease.phase = Phase::Held;
+        lease.fresh = true;
         lease.beat += 1;
         let name = parameter(self.name, number);
         if let Err(error) = self.parameters.overwrite(&name, &lease.text()).await {
@@ -331,6 +332,27 @@ impl Taker<'_> {
                 None => Ok(None),
                 Some(_) => Err(error.into()),
             };
+        }
+        // Between our look and our confirmation we may have slept, and whoever had slept before may have woken: it held
+        // still, and has announced an operation since. What it did so far was rightly done, and its machine goes on.
+        let all = self.watched(watch, Duration::ZERO).await?;
+        lease.fresh = false;
+        let below = all.counting_below(number);
+        let open = below.filter(|(n, l)| judged.get(*n) != Some(*l));
+        let open = open.and_then(|(_, l)| l.open_operation.clone());
+        match open.map(|open| ((self.here)(&open), open)) {
+            None | Some((Here::Closed, _)) => {}
+            Some((here, open)) => {
+                lease.open_operation = Some(open);
+                lease.beat += 1;
+                if here == Here::Absent {
+                    lease.phase = Phase::Released;
+                }
+                self.parameters.overwrite(&name, &lease.text()).await?;
+                if here == Here::Absent {
+                    return Ok(None);
+                }
+            }
         }
         self.tidy(judged, number).await;
         Ok(Some(Held::new(
@@ -383,6 +405,7 @@ impl Taker<'_> {
             lease_ms: u64::try_from(self.length.as_millis()).unwrap_or(u64::MAX),
             phase,
             beat: 0,
+            fresh: false,
             open_operation: open,
             given_up: before.given_up(),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::judge::Seen;
 use super::record::{LEASE_SCHEMA, parameter};
 use super::*;
-use crate::cloud::{Clock, Parameters};
+use crate::cloud::{Clock, CloudError, Parameter, Parameters};
 use crate::model::{DeploymentName, OperationId};
 use crate::sandbox::fault::Fault;
 use crate::sandbox::memory::{MemoryCloud, VirtualClock};
@@ -44,6 +44,7 @@ fn lease(phase: Phase, open_operation: Option<OpenElsewhere>) -> Lease {
         lease_ms: 15_000,
         phase,
         beat: 1,
+        fresh: false,
         open_operation,
         given_up: vec![],
     }
@@ -684,5 +685,87 @@ async fn a_wall_clock_that_is_set_back_again_and_again_does_not_hold_the_heartbe
         assert_eq!(beat().await, first + more);
         held.check().await.unwrap();
         assert_eq!(beat().await, first + more, "no more than is due");
+    }
+}
+
+/// Right before the taker confirms its number, the holder wakes up and announces an operation.
+struct Wakes {
+    parameters: Arc<dyn Parameters>,
+    holder: Held,
+    woke: AtomicBool,
+    /// The taker dies right behind its confirmation.
+    dies: bool,
+}
+
+#[async_trait::async_trait]
+impl Parameters for Wakes {
+    async fn create(&self, name: &str, value: &str) -> Result<bool, CloudError> {
+        self.parameters.create(name, value).await
+    }
+
+    async fn overwrite(&self, name: &str, value: &str) -> Result<(), CloudError> {
+        if !self.woke.swap(true, Ordering::Relaxed) {
+            self.holder.check().await.expect("it holds still");
+            self.holder
+                .open(open("op-1"))
+                .await
+                .expect("it holds still");
+            self.holder.check().await.expect("it holds still");
+        }
+        self.parameters.overwrite(name, value).await
+    }
+
+    async fn by_path(&self, path: &str) -> Result<Vec<Parameter>, CloudError> {
+        if self.dies && self.woke.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        self.parameters.by_path(path).await
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), CloudError> {
+        self.parameters.delete(name).await
+    }
+}
+
+#[tokio::test]
+async fn what_began_while_its_taker_slept_before_the_confirmation_is_not_taken_over() {
+    // Found by contention: the lease of the sleeper had run out, and the taker fell asleep in its turn.
+    for dies in [false, true] {
+        let mut account = Account::new();
+        let plain = Arc::clone(&account.parameters);
+        let wakes = Arc::new(Wakes {
+            parameters: Arc::clone(&plain),
+            holder: account.take("a").await.unwrap(),
+            woke: AtomicBool::new(false),
+            dies,
+        });
+        account.parameters = Arc::clone(&wakes) as _;
+        let taken = {
+            let mut take = std::pin::pin!(account.take("b"));
+            std::future::poll_fn(|cx| match take.as_mut().poll(cx) {
+                std::task::Poll::Ready(taken) => std::task::Poll::Ready(Some(taken)),
+                _ if dies && wakes.woke.load(Ordering::Relaxed) => std::task::Poll::Ready(None),
+                std::task::Poll::Pending => std::task::Poll::Pending,
+            })
+            .await
+        };
+        assert!(wakes.woke.load(Ordering::Relaxed));
+        assert_eq!(taken.is_none(), dies);
+        if let Some(taken) = taken {
+            let error = no(taken);
+            assert!(matches!(error, LeaseError::OpenElsewhere { .. }), "{error}");
+        }
+        account.parameters = plain;
+        if !dies {
+            let lost = wakes.holder.check().await.unwrap_err();
+            assert!(matches!(lost, Trouble::Lost(_)), "{lost}");
+        }
+        // Nobody else takes it, and its own machine goes on.
+        let error = no(account.take("c").await);
+        assert!(matches!(error, LeaseError::OpenElsewhere { .. }), "{error}");
+        let resumed = account.take_as(&process("a"), 1, Here::Open).await.unwrap();
+        let all = account.leases().await;
+        let open_there = &all.get(resumed.number).unwrap().open_operation;
+        assert_eq!(open_there, &Some(open("op-1")), "dies {dies}");
     }
 }
