@@ -92,11 +92,14 @@ impl Operation<'_> {
             if let Place::Run(i) = phase {
                 self.warn_of_expiry(plan, i).await;
             }
-            if self.one(plan, step, phase, number, of).await.is_err() {
-                return match self.world.guard.lost() {
-                    Some(_) => Outcome::Locked,
-                    None => Outcome::Paused,
-                };
+            if let Err(failure) = self.one(plan, step, phase, number, of).await {
+                if self.world.guard.lost().is_some() {
+                    return Outcome::Locked;
+                }
+                // For the report alone: on disk there is no place for it.
+                let (at, entry) = (self.world.clock.now(), Entry::Paused { failure });
+                self.lines.push(Line { at, entry });
+                return Outcome::Paused;
             }
         }
     }

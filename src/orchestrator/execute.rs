@@ -206,6 +206,7 @@ impl Recorder for Journal {
     fn append(&mut self, line: &Line) -> Result<(), Failure> {
         Journal::append(self, line).map_err(|e| Failure {
             class: crate::journal::FailureClass::Pauses,
+            help: vec![e.help()],
             ..super::failure::fails("journal", format!("the journal cannot be written: {e}"))
         })
     }
