@@ -147,7 +147,9 @@ async fn drift(rig: &Rig, world: &World) -> Vec<(String, String, String)> {
 
 #[test]
 fn status_shows_where_state_cloud_and_host_differ() {
-    let table: [(Hand, &[(&str, &str, &str)]); 9] = [
+    /// What differs: its name, what is expected, what is there.
+    type Differs = &'static [(&'static str, &'static str, &'static str)];
+    let table: [(Hand, Differs); 9] = [
         (Hand::Type(2), &[("instance_type", "t3.large", "t3.xlarge")]),
         (Hand::Stop, &[("instance_state", "running", "stopped")]),
         (Hand::Start, &[]),

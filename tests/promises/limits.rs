@@ -162,7 +162,8 @@ async fn updates(rig: &Rig, world: &World) -> (Outcome, Vec<String>, i64, bool) 
 
 #[test]
 fn work_on_the_containers_without_end_is_undone_in_time() {
-    let kinds: [(fn(&Job) -> bool, i64); 2] = [
+    type Is = fn(&Job) -> bool;
+    let kinds: [(Is, i64); 2] = [
         (|job| matches!(job, Job::Quiesce { .. }), 5),
         (|job| matches!(job, Job::Apply(_)), 10),
     ];

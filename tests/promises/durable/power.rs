@@ -295,7 +295,8 @@ fn each_sync_that_is_left_out_is_found_out() {
             p.file_name()
                 .is_some_and(|n| n.to_string_lossy().starts_with(".new-"))
         };
-        let seeds: [(&str, &dyn Fn(&Touch) -> bool); 5] = [
+        type Left<'a> = &'a dyn Fn(&Touch) -> bool;
+        let seeds: [(&str, Left); 5] = [
             ("the journal's lines", &|t| synced(t, &is_journal)),
             ("texts before their names", &|t| synced(t, &hidden)),
             ("the journal's name", &|t| named(t, &operation)),
