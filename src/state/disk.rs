@@ -2,7 +2,7 @@
 //!
 //! A loss of power keeps what was synced, and of the rest anything in any order; a full disk refuses anything that
 //! grows. Both can be shown only by whoever knows each write, each sync and each name, in order. So all of them go
-//! through [`touch`], and a test may [`watch`] those of its thread: it writes them down, or answers with an error.
+//! through `touch`, and a test may `watch` those of its thread: it writes them down, or answers with an error.
 //! The program itself watches nothing.
 
 use std::cell::RefCell;
