@@ -25,6 +25,15 @@ pub fn quoted(text: &str) -> String {
     format!("'{out}'")
 }
 
+/// The text, or its first `most` characters and an ellipsis.
+pub fn shortened(mut text: String, most: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident, $what:literal, $expected:literal, $ok:expr) => {
         $(#[$doc])*

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::model::shortened;
+
 /// Whether a character could move the cursor, change colours, or turn the reading order around.
 ///
 /// C0 and C1 controls (ECMA-48; 0x9b alone begins a sequence), and the format characters of Unicode that
@@ -72,13 +74,7 @@ fn escaped(document: &str, escape: impl Fn(char, &mut String)) -> String {
 
 /// One line of at most `max` characters.
 pub fn cut(text: &str, max: usize) -> String {
-    let text = line(text);
-    if text.chars().count() <= max {
-        return text.into_owned();
-    }
-    let mut out: String = text.chars().take(max).collect();
-    out.push('…');
-    out
+    shortened(line(text).into_owned(), max)
 }
 
 #[cfg(test)]

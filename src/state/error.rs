@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// So many characters say what is wrong with a document.
+use crate::model::shortened;
+
+/// So many characters say what is wrong with a document: a reader quotes what it found, and that may be the rest of the file.
 const LONGEST_PROBLEM: usize = 400;
 
 /// Something on disk cannot be read, or could not be written. Whatever it is, the file is as it was.
@@ -183,17 +185,11 @@ impl StateError {
         column: usize,
         problem: impl Into<String>,
     ) -> Self {
-        // A reader quotes what it found, and that may be the rest of the file.
-        let mut problem = problem.into();
-        if let Some((end, _)) = problem.char_indices().nth(LONGEST_PROBLEM) {
-            problem.truncate(end);
-            problem.push('…');
-        }
         Self::Damaged {
             file: file.to_owned(),
             line,
             column,
-            problem,
+            problem: shortened(problem.into(), LONGEST_PROBLEM),
         }
     }
 }

@@ -10,6 +10,7 @@ use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::cloud::{CloudError, CloudErrorKind};
+use crate::model::shortened;
 
 /// Sorts a failed call. `call` is its name in IAM, e.g. `ec2:StartInstances`.
 pub(super) fn sort<E>(call: &'static str, error: SdkError<E, HttpResponse>) -> CloudError
@@ -34,40 +35,32 @@ where
         .or_else(|| request_id_in_body(&error));
     CloudError {
         call,
-        message: bounded(
+        message: shortened(
             match error.message() {
                 Some(message) if !message.is_empty() => message.to_owned(),
                 _ => in_words(&error),
             },
             LONGEST_MESSAGE,
         ),
-        request_id: request_id.map(|id| bounded(id, LONGEST_WORD)),
-        code: code.map(|code| bounded(code, LONGEST_WORD)),
+        request_id: request_id.map(|id| shortened(id, LONGEST_WORD)),
+        code: code.map(|code| shortened(code, LONGEST_WORD)),
         kind,
     }
 }
 
-/// So many characters of a message are kept: an encoded authorization failure, the longest of use to anybody, is shorter.
+/// So many characters of a message are kept: an encoded authorization failure, the longest of use to anybody, is shorter. The SDK's
+/// readers quote a reply that they cannot take at a multiple of its length.
 const LONGEST_MESSAGE: usize = 4000;
 
 /// So many of a code, and of a request id.
 const LONGEST_WORD: usize = 200;
-
-/// The text, or its beginning. The SDK's readers quote a reply that they cannot take at a multiple of its length.
-fn bounded(mut text: String, most: usize) -> String {
-    if let Some((end, _)) = text.char_indices().nth(most) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
-}
 
 /// A reply that lacks what AWS promises to send.
 pub(super) fn incomplete(call: &'static str, message: impl Into<String>) -> CloudError {
     CloudError {
         call,
         code: None,
-        message: bounded(message.into(), LONGEST_MESSAGE),
+        message: shortened(message.into(), LONGEST_MESSAGE),
         request_id: None,
         kind: CloudErrorKind::Other,
     }
