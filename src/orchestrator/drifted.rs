@@ -2,25 +2,15 @@
 //! starts from what is.
 
 use crate::containers::read_project;
+use crate::journal::Summary;
 use crate::model::{ContainerFacts, Deployment, ImageRef, Observed, ProjectFacts, RunState};
 use crate::report::{DriftView, Verified};
-use crate::state::{StateDir, StateError};
+use crate::state::Operation;
 
-/// What the newest operation that was not refused read back at its end; None before the first one.
-///
-/// # Errors
-/// The journals cannot be read.
-pub(super) fn read_back(
-    state: &StateDir,
-    deployment: &Deployment,
-) -> Result<Option<Verified>, StateError> {
-    let all = state.operations(&deployment.name)?;
-    let mut ended = all.items.iter().filter(|o| o.closed());
-    Ok(ended.find_map(|o| {
-        crate::journal::Summary::of(&o.lines)?
-            .change_data()
-            .verified
-    }))
+/// What the newest operation that was not refused read back at its end; None before the first one. Newest first.
+pub(super) fn read_back(operations: &[Operation]) -> Option<Verified> {
+    let mut ended = operations.iter().filter(|o| o.closed());
+    ended.find_map(|o| Summary::of(&o.lines)?.change_data().verified)
 }
 
 /// Each difference: between what was last recorded (type, run state, images, compose file) and what is, and between what

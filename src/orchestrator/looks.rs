@@ -18,7 +18,7 @@ use crate::report::{
     OpenOperation, OperationRow, RestoreView, ServiceView, SnapshotRow, StatusData,
 };
 use crate::state::lease::{Leases, Phase};
-use crate::state::{Lock, StateDir};
+use crate::state::{Lock, Operation, StateDir};
 
 /// The deployments, as they were last seen: asks nobody. Damaged ones are named and hide nothing.
 ///
@@ -150,21 +150,21 @@ pub fn unfinished(
     name: &DeploymentName,
 ) -> Result<Option<OpenOperation>, CommandError> {
     let (state, _) = StateDir::open(state_dir)?;
-    let Some(open) = state.open_operation(name)? else {
-        return Ok(None);
-    };
-    let Some(summary) = Summary::of(&open.lines) else {
-        return Ok(None);
-    };
-    Ok(Some(OpenOperation {
-        status: standing(&state, name, &open.id, &open.lines),
+    let open = state.open_operation(name)?;
+    Ok(open.and_then(|open| open_view(&state, name, &open)))
+}
+
+fn open_view(state: &StateDir, name: &DeploymentName, open: &Operation) -> Option<OpenOperation> {
+    let summary = Summary::of(&open.lines)?;
+    Some(OpenOperation {
+        status: standing(state, name, &open.id, &open.lines),
         kind: summary.kind().into(),
         started_at: summary.started_at,
         changes: summary.plan.changes.clone(),
         steps: summary.steps.clone(),
         error: summary.failure.map(Into::into),
         id: open.id.clone(),
-    }))
+    })
 }
 
 /// What is written down about a deployment.
@@ -192,8 +192,10 @@ pub fn inspect(
 /// When there is no such deployment, or EC2 cannot be asked.
 pub async fn status(world: &World, name: &DeploymentName) -> Result<StatusData, CommandError> {
     let (state, deployment) = open(world, name)?;
-    let operation = unfinished(&world.state_dir, name)?;
-    let recorded = drifted::read_back(&state, &deployment)?;
+    let operations = state.readable_operations(name)?;
+    let open = operations.iter().find(|o| !o.closed());
+    let operation = open.and_then(|open| open_view(&state, name, open));
+    let recorded = drifted::read_back(&operations);
     let observed = match observe(world, &deployment, &Ask::default()).await {
         Ok(observed) => observed,
         Err(ObserveError::Cloud(error)) => return Err(error.into()),

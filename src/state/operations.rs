@@ -78,17 +78,26 @@ impl StateDir {
         })
     }
 
-    /// The newest operation that is not closed.
+    /// The same, where each of them can be read.
     ///
     /// # Errors
     /// [`StateError`]: a journal cannot be read. Whether that one is open nobody can say, so nothing may be
     /// changed until a person has looked.
-    pub fn open_operation(&self, name: &DeploymentName) -> Result<Option<Operation>, StateError> {
+    pub fn readable_operations(&self, name: &DeploymentName) -> Result<Vec<Operation>, StateError> {
         let all = self.operations(name)?;
-        if let Some(e) = all.damaged.into_iter().next() {
-            return Err(e);
+        match all.damaged.into_iter().next() {
+            Some(e) => Err(e),
+            None => Ok(all.items),
         }
-        Ok(all.items.into_iter().find(|o| !o.closed()))
+    }
+
+    /// The newest operation that is not closed.
+    ///
+    /// # Errors
+    /// As [`readable_operations`](Self::readable_operations).
+    pub fn open_operation(&self, name: &DeploymentName) -> Result<Option<Operation>, StateError> {
+        let all = self.readable_operations(name)?;
+        Ok(all.into_iter().find(|o| !o.closed()))
     }
 }
 
