@@ -6,6 +6,7 @@
 //! GEUSEMAKER_ENGINE=/tmp/engine cargo bench --profile dev --bench outage
 //! ```
 
+mod measure;
 #[path = "../tests/promises/engine/real.rs"]
 #[allow(dead_code)]
 mod real;
@@ -20,6 +21,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use measure::median;
 use real::{FILE, Real};
 
 /// Runs of each.
@@ -105,11 +107,6 @@ fn bump(real: &Real, version: &str) {
     let image = format!("web=bench/web:{version}");
     let result = real.update(&["--image", &image], 0);
     assert_eq!(result["outcome"], "updated");
-}
-
-fn median(all: &mut [f64]) -> f64 {
-    all.sort_by(f64::total_cmp);
-    (all[(all.len() - 1) / 2] + all[all.len() / 2]) / 2.0
 }
 
 /// Says each change of whether the service answers, with the milliseconds since it began.

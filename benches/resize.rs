@@ -6,11 +6,11 @@
 //! GEUSEMAKER_WIRE=/tmp/wire/bin/python cargo bench --profile dev --bench resize
 //! ```
 
+mod measure;
 #[path = "../tests/promises/support/mod.rs"]
 #[allow(dead_code)]
 mod support;
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,8 +18,10 @@ use std::time::{Duration, Instant};
 
 use geusemaker::sandbox::latency::Latency;
 use geusemaker::sandbox::world::SEED_INSTANCE;
-use serde_json::Value;
+use measure::median;
 use support::Sandbox;
+use support::served::Served;
+use support::stack::containers;
 
 /// Runs of each.
 const RUNS: usize = 5;
@@ -90,24 +92,14 @@ fn update(sandbox: &Sandbox, to: &str) {
 }
 
 fn by_hand(sandbox: &Sandbox, python: &Path, to: &str) {
-    let mut server = sandbox
-        .command(&["sandbox", "serve"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the binary runs");
-    let mut said = String::new();
-    let out = server.stdout.take().expect("piped");
-    BufReader::new(out).read_line(&mut said).expect("a line");
-    let said: Value = serde_json::from_str(&said).expect("JSON");
-    let word = |key: &str| said[key].as_str().expect("a text").to_owned();
+    let mut serve = sandbox.command(&["sandbox", "serve"]);
+    serve.stdin(Stdio::null());
+    let served = Served::start(serve);
     let done = Command::new(python)
         .args(["-c", STOCK])
-        .args(["endpoint", "region", "access_key_id", "secret_access_key"].map(word))
+        .args(["endpoint", "region", "access_key_id", "secret_access_key"].map(|k| served.text(k)))
         .args([SEED_INSTANCE, to])
         .status();
-    let _ = server.kill();
-    let _ = server.wait();
     assert!(done.expect("python runs").success());
 }
 
@@ -115,9 +107,8 @@ fn by_hand(sandbox: &Sandbox, python: &Path, to: &str) {
 fn all_up(sandbox: &Sandbox) -> bool {
     sandbox.world(|world| {
         let (latency, now) = (world.latency, geusemaker::model::Timestamp::now());
-        let all = world.hosts[SEED_INSTANCE].engine.containers.iter();
-        let mut all = all.filter(|c| !c.name.starts_with("geusemaker-held-"));
-        all.all(|c| c.running() && c.health(&latency, now).is_none_or(|h| h == "healthy"))
+        containers(world)
+            .all(|c| c.running() && c.health(&latency, now).is_none_or(|h| h == "healthy"))
     })
 }
 
@@ -146,9 +137,4 @@ fn outage(sandbox: &Sandbox, change: impl FnOnce()) -> (f64, f64) {
         over.store(true, Ordering::Relaxed);
         (watch.join().expect("a watch"), whole)
     })
-}
-
-fn median(all: &mut [f64]) -> f64 {
-    all.sort_by(f64::total_cmp);
-    (all[(all.len() - 1) / 2] + all[all.len() / 2]) / 2.0
 }

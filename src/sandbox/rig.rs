@@ -12,7 +12,7 @@ use super::world::{SEED_INSTANCE, World};
 use super::{connector, wire};
 use crate::cloud::Clock;
 use crate::cloud::aws::{Aws, in_process};
-use crate::host::HostError;
+use crate::host::{HELD_CONTAINER, HostError};
 use crate::model::{Deployment, InstanceId, RunState};
 
 /// A world in memory with its clock.
@@ -118,7 +118,7 @@ impl Memory {
         ]);
         let host = &world.hosts[SEED_INSTANCE];
         // What holds an image is residue, and not of the stack.
-        let held = |name: &str| name.starts_with("geusemaker-held-");
+        let held = |name: &str| name.starts_with(HELD_CONTAINER);
         for c in host.engine.containers.iter().filter(|c| !held(&c.name)) {
             let state = format!(
                 "{} {} running={} policy={:?}",

@@ -10,19 +10,16 @@ use geusemaker::cloud::{
     Clock, CloudError, CloudErrorKind, Ec2, Effect, Reservation, Reserve, StatusChecks,
     WhichReservations,
 };
-use geusemaker::host::{
-    ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobState, LookRequest, MountRequest,
-    OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, SampleRequest, Tag,
-};
+use geusemaker::host::{Host, HostError};
 use geusemaker::journal::Entry;
 use geusemaker::model::{
-    FolderSeen, HostFacts, InstanceFacts, InstanceId, InstanceType, MountFacts, Outcome, Permit,
-    ReservationId, RestoreState, Timestamp, TypeFacts,
+    InstanceFacts, InstanceId, InstanceType, Outcome, Permit, ReservationId, Timestamp, TypeFacts,
 };
 use geusemaker::orchestrator::World;
 use geusemaker::sandbox::memory::VirtualClock;
 
 use crate::saga::{Rig, SHAPES, begin, block_on, good, opened};
+use crate::support::over::{HostOver, Over};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// How long the network takes to come back after the sleep.
@@ -175,70 +172,12 @@ impl Ec2 for Network {
 }
 
 #[async_trait]
-impl Host for Network {
-    async fn look(&self, on: &InstanceId, ask: &LookRequest) -> Result<HostFacts, HostError> {
-        self.reach()?;
-        self.host.look(on, ask).await
+impl HostOver for Network {
+    fn below(&self) -> &dyn Host {
+        self.host.as_ref()
     }
-    async fn sample(
-        &self,
-        on: &InstanceId,
-        ask: &SampleRequest,
-    ) -> Result<Vec<FolderSeen>, HostError> {
-        self.reach()?;
-        self.host.sample(on, ask).await
-    }
-    async fn probe(&self, on: &InstanceId, ask: &ProbeRequest) -> Result<ProbeFacts, HostError> {
-        self.reach()?;
-        self.host.probe(on, ask).await
-    }
-    async fn mount(
-        &self,
-        on: &InstanceId,
-        tag: Option<&Tag>,
-        ask: &MountRequest,
-    ) -> Result<MountFacts, HostError> {
-        self.reach()?;
-        self.host.mount(on, tag, ask).await
-    }
-    async fn hold(
-        &self,
-        on: &InstanceId,
-        tag: Option<&Tag>,
-        ask: &HoldRequest,
-    ) -> Result<HoldFacts, HostError> {
-        self.reach()?;
-        self.host.hold(on, tag, ask).await
-    }
-    async fn start(&self, on: &InstanceId, tag: &Tag, job: &Job) -> Result<JobState, HostError> {
-        self.reach()?;
-        self.host.start(on, tag, job).await
-    }
-    async fn poll(&self, on: &InstanceId, tag: &Tag) -> Result<JobState, HostError> {
-        self.reach()?;
-        self.host.poll(on, tag).await
-    }
-    async fn arm(
-        &self,
-        on: &InstanceId,
-        tag: &Tag,
-        ask: &ArmRequest,
-    ) -> Result<RestoreState, HostError> {
-        self.reach()?;
-        self.host.arm(on, tag, ask).await
-    }
-    async fn order(
-        &self,
-        on: &InstanceId,
-        tag: Option<&Tag>,
-        ask: &OrderRequest,
-    ) -> Result<OrderFacts, HostError> {
-        self.reach()?;
-        self.host.order(on, tag, ask).await
-    }
-    async fn commit(&self, on: &InstanceId, tag: &Tag) -> Result<RestoreState, HostError> {
-        self.reach()?;
-        self.host.commit(on, tag).await
+    fn before(&self) -> Result<(), HostError> {
+        Ok(self.reach()?)
     }
 }
 
@@ -255,7 +194,7 @@ fn drowsy(rig: &Rig, at: i64, network: bool) -> (World, Arc<Sleeper>) {
             ec2: world.ec2.clone(),
             host: world.host.clone(),
         });
-        (world.ec2, world.host) = (net.clone(), net);
+        (world.ec2, world.host) = (net.clone(), Arc::new(Over(net)));
     }
     (world, sleeper)
 }

@@ -4,15 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use geusemaker::cloud::aws::Aws;
 use geusemaker::model::{Capacity, ChangeOptions, InstanceType, Outcome, UpdateRequest};
-use geusemaker::orchestrator::{
-    Ended, Limits, Prepared, Way, World, execute, prepare_update, resume,
-};
+use geusemaker::orchestrator::{Ended, Limits, Way, World, prepare_update, resume};
 use geusemaker::sandbox::fault::Fault;
 use geusemaker::sandbox::world::SEED_INSTANCE;
 use geusemaker::state::StateDir;
 
-use crate::saga::{Rig, block_on, options};
+use crate::saga::{Rig, block_on, goes, options};
 
 /// As patient as on AWS, but for what a fault holds up on purpose.
 const LIMITS: Limits = Limits {
@@ -48,11 +47,16 @@ impl Scene {
     pub fn new() -> Self {
         let rig = Rig::new();
         let sdk = rig.memory.sdk();
+        Self::over(rig, sdk, LIMITS)
+    }
+
+    /// The same, as this SDK sees it, and as patient.
+    pub fn over(rig: Rig, sdk: Aws, limits: Limits) -> Self {
         let world = World {
             ec2: sdk.ec2,
             efs: sdk.efs,
             parameters: sdk.parameters,
-            limits: LIMITS,
+            limits,
             ..rig.plain_world()
         };
         let (state, _) = StateDir::open(&world.state_dir).expect("a folder");
@@ -83,16 +87,14 @@ impl Scene {
                 ..options()
             },
         };
-        match prepare_update(&self.world, &request).await {
-            Ok(Prepared::Ready(ready)) => execute(&self.world, *ready).await,
-            Ok(Prepared::Refused(data, error)) => Ended {
-                outcome: Outcome::Refused,
-                data,
-                error: Some(error),
-            },
-            Ok(Prepared::Unchanged(_)) => panic!("there is something to change"),
-            Err(error) => panic!("{error}"),
-        }
+        let prepared = prepare_update(&self.world, &request).await;
+        let ended = goes(&self.world, prepared.unwrap_or_else(|e| panic!("{e}"))).await;
+        assert_ne!(
+            ended.outcome,
+            Outcome::Unchanged,
+            "there is something to change"
+        );
+        ended
     }
 
     pub async fn resume(&self, way: Way) -> Ended {

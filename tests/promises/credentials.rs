@@ -15,7 +15,7 @@ struct Account {
 }
 
 impl Account {
-    fn new(sandbox: &Sandbox, served: &crate::safety::Served) -> Self {
+    fn new(sandbox: &Sandbox, served: &crate::support::served::Served) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let program = dir.path().join("keys");
         let text = format!(

@@ -16,7 +16,7 @@ use crate::host_alone::killed_at;
 use crate::model::commands::Hand;
 use crate::model::hands;
 use crate::model::reference::same;
-use crate::saga::{Rig, block_on, options};
+use crate::saga::{Rig, block_on, goes, options};
 use crate::support::Sandbox;
 use crate::support::terminal::Terminal;
 
@@ -37,15 +37,14 @@ fn request(rig: &Rig, instance_type: Option<&str>, images: &[(&str, &str)]) -> U
 }
 
 async fn update(rig: &Rig, world: &World, to: Option<&str>, images: &[(&str, &str)]) -> Ended {
-    match prepare_update(world, &request(rig, to, images)).await {
-        Ok(Prepared::Ready(ready)) => execute(world, *ready).await,
-        Ok(Prepared::Refused(data, error)) => Ended {
-            outcome: Outcome::Refused,
-            data,
-            error: Some(error),
-        },
-        _ => panic!("there is something to do"),
-    }
+    let prepared = prepare_update(world, &request(rig, to, images)).await;
+    let ended = goes(world, prepared.expect("it can be seen")).await;
+    assert_ne!(
+        ended.outcome,
+        Outcome::Unchanged,
+        "there is something to do"
+    );
+    ended
 }
 
 /// Between the plan and the lock: refused with what differs, nothing is done; an update as well as a rollback.

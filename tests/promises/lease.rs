@@ -22,8 +22,8 @@ use geusemaker::state::StateDir;
 use serde_json::Value;
 
 use crate::locks::running;
-use crate::safety::Served;
-use crate::saga::{Rig, block_on, options};
+use crate::saga::{Rig, block_on, goes, options};
+use crate::support::served::Served;
 use crate::support::{Ran, Sandbox, bare, private_folder};
 
 fn request(rig: &Rig) -> UpdateRequest {
@@ -38,19 +38,7 @@ fn request(rig: &Rig) -> UpdateRequest {
 
 async fn update(world: &World, rig: &Rig) -> Ended {
     let prepared = prepare_update(world, &request(rig)).await;
-    match prepared.expect("it can be known") {
-        Prepared::Ready(ready) => execute(world, *ready).await,
-        Prepared::Refused(data, error) => Ended {
-            outcome: Outcome::Refused,
-            data,
-            error: Some(error),
-        },
-        Prepared::Unchanged(data) => Ended {
-            outcome: Outcome::Unchanged,
-            data,
-            error: None,
-        },
-    }
+    goes(world, prepared.expect("it can be known")).await
 }
 
 fn fault(rig: &Rig, call: &str, code: &str) {

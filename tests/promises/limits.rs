@@ -12,19 +12,15 @@ use aws_config::retry::RetryConfig;
 use aws_smithy_http_client::Builder;
 use geusemaker::cloud::aws::{Aws, in_process};
 use geusemaker::host::scripts::{Verb, program};
-use geusemaker::host::{
-    ArmRequest, HoldFacts, HoldRequest, Host, HostError, Input, Job, JobState, LookRequest,
-    MountRequest, OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, Running, SampleRequest, Tag,
-};
+use geusemaker::host::{Host, HostError, Input, Job, JobState, Running, Tag};
 use geusemaker::journal::Entry;
-use geusemaker::model::{
-    FolderSeen, HostFacts, InstanceId, MountFacts, Outcome, PROGRESS_MS, RestoreState, STOP_MS,
-};
+use geusemaker::model::{InstanceId, Outcome, PROGRESS_MS, STOP_MS};
 use geusemaker::orchestrator::World;
 use geusemaker::sandbox::world::SEED_INSTANCE;
 
 use crate::saga::{Rig, block_on, opened, update};
 use crate::support::Sandbox;
+use crate::support::over::{HostOver, Over};
 
 #[test]
 fn what_is_not_asked_for_is_what_the_page_says() {
@@ -71,43 +67,9 @@ impl Endless {
 }
 
 #[async_trait]
-impl Host for Endless {
-    async fn look(&self, on: &InstanceId, ask: &LookRequest) -> Result<HostFacts, HostError> {
-        self.host.look(on, ask).await
-    }
-    async fn mount(
-        &self,
-        on: &InstanceId,
-        tag: Option<&Tag>,
-        ask: &MountRequest,
-    ) -> Result<MountFacts, HostError> {
-        self.host.mount(on, tag, ask).await
-    }
-    async fn sample(
-        &self,
-        on: &InstanceId,
-        ask: &SampleRequest,
-    ) -> Result<Vec<FolderSeen>, HostError> {
-        self.host.sample(on, ask).await
-    }
-    async fn probe(&self, on: &InstanceId, ask: &ProbeRequest) -> Result<ProbeFacts, HostError> {
-        self.host.probe(on, ask).await
-    }
-    async fn order(
-        &self,
-        on: &InstanceId,
-        tag: Option<&Tag>,
-        ask: &OrderRequest,
-    ) -> Result<OrderFacts, HostError> {
-        self.host.order(on, tag, ask).await
-    }
-    async fn hold(
-        &self,
-        on: &InstanceId,
-        tag: Option<&Tag>,
-        ask: &HoldRequest,
-    ) -> Result<HoldFacts, HostError> {
-        self.host.hold(on, tag, ask).await
+impl HostOver for Endless {
+    fn below(&self) -> &dyn Host {
+        self.host.as_ref()
     }
     async fn start(&self, on: &InstanceId, tag: &Tag, job: &Job) -> Result<JobState, HostError> {
         let hangs =
@@ -122,17 +84,6 @@ impl Host for Endless {
             JobState::Unknown => Ok(Self::hangs()),
             other => Ok(other),
         }
-    }
-    async fn arm(
-        &self,
-        on: &InstanceId,
-        tag: &Tag,
-        ask: &ArmRequest,
-    ) -> Result<RestoreState, HostError> {
-        self.host.arm(on, tag, ask).await
-    }
-    async fn commit(&self, on: &InstanceId, tag: &Tag) -> Result<RestoreState, HostError> {
-        self.host.commit(on, tag).await
     }
 }
 
@@ -171,11 +122,11 @@ fn work_on_the_containers_without_end_is_undone_in_time() {
         block_on(async {
             let rig = Rig::new();
             let world = World {
-                host: Arc::new(Endless {
+                host: Arc::new(Over(Arc::new(Endless {
                     host: rig.memory.host(),
                     kind,
                     left: 1.into(),
-                }),
+                }))),
                 ..rig.plain_world()
             };
             let (outcome, codes, took, as_before) = updates(&rig, &world).await;

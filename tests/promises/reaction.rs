@@ -6,56 +6,32 @@ use std::time::Duration;
 
 use geusemaker::cloud::Clock;
 use geusemaker::model::{Outcome, Timestamp};
-use geusemaker::orchestrator::{Limits, World};
+use geusemaker::orchestrator::Limits;
 use geusemaker::sandbox::latency::Latency;
-use geusemaker::state::StateDir;
 
 use crate::compensation::Scene;
+use crate::fault_matrix::call_of;
+use crate::killed::Random;
 use crate::saga::{Rig, block_on};
 
 const RUNS: u64 = 100;
 /// At most this at the median, in milliseconds.
 const MOST: i64 = 1_500;
 
-/// SplitMix64, of a seed: a run can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn between(&mut self, least: u64, most: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        least + (z ^ (z >> 31)) % (most - least)
-    }
-}
-
 /// The calls of an update, each with the time at which it reached AWS.
 type Calls = Vec<(Timestamp, String)>;
-
-/// EC2's name of a call in the query protocol, or the operation of another service.
-fn name(request: &http::Request<bytes::Bytes>) -> String {
-    let target = request.headers().get("x-amz-target");
-    if let Some(target) = target.and_then(|target| target.to_str().ok()) {
-        return target.to_owned();
-    }
-    let body = String::from_utf8_lossy(request.body());
-    let action = body
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("Action="));
-    action.unwrap_or(request.uri().path()).to_owned()
-}
 
 /// One change of the type, with latencies of the cloud and of each call that go by the seed.
 fn resized(seed: u64) -> (Latency, Calls) {
     let mut random = Random(seed);
+    let mut between = |least: u64, most: u64| least + random.next() % (most - least);
     let latency = Latency {
         // Only where they fall between two looks matters, and each look costs the test its time.
-        stop: random.between(3_000, 9_000),
-        start: random.between(3_000, 9_000),
-        agent: random.between(1_000, 5_000),
-        status_checks: random.between(2_000, 9_000),
-        healthy: random.between(1_000, 3_000),
+        stop: between(3_000, 9_000),
+        start: between(3_000, 9_000),
+        agent: between(1_000, 5_000),
+        status_checks: between(2_000, 9_000),
+        healthy: between(1_000, 3_000),
         ..Latency::REAL
     };
     let rig = Rig::new();
@@ -65,21 +41,11 @@ fn resized(seed: u64) -> (Latency, Calls) {
     let random = Mutex::new(random);
     let sdk = rig.memory.sdk_heard(move |request| {
         // There and back; it is counted whole before the answer.
-        let takes = random.lock().unwrap().between(30, 250);
+        let takes = 30 + random.lock().unwrap().next() % 220;
         clock.advance(Duration::from_millis(takes));
-        heard.lock().unwrap().push((clock.now(), name(request)));
+        heard.lock().unwrap().push((clock.now(), call_of(request)));
     });
-    let world = World {
-        ec2: sdk.ec2,
-        efs: sdk.efs,
-        parameters: sdk.parameters,
-        limits: Limits::AWS,
-        ..rig.plain_world()
-    };
-    let (state, _) = StateDir::open(&world.state_dir).expect("a folder");
-    state.save(&rig.memory.deployment()).expect("it is written");
-    let before = rig.stack();
-    let scene = Scene { rig, world, before };
+    let scene = Scene::over(rig, sdk, Limits::AWS);
     let ended = block_on(scene.update(&[]));
     assert_eq!(ended.outcome, Outcome::Updated, "{seed}: {:?}", ended.error);
     let calls = std::mem::take(&mut *calls.lock().unwrap());
@@ -109,11 +75,11 @@ fn what_ec2_has_done_is_followed_within_a_second_and_a_half() {
         let (latency, calls) = resized(seed);
         let due = |call: usize, after: u64| calls[call].0 + Duration::from_millis(after);
         let (stop, modify) = (
-            effect(&calls, "StopInstances"),
-            effect(&calls, "ModifyInstanceAttribute"),
+            effect(&calls, "ec2:StopInstances"),
+            effect(&calls, "ec2:ModifyInstanceAttribute"),
         );
         typed.push(ms(due(stop, latency.stop), calls[modify].0));
-        let start = effect(&calls, "StartInstances");
+        let start = effect(&calls, "ec2:StartInstances");
         let running = due(start, latency.start);
         let mut behind = calls[start..].iter().filter(|(at, _)| *at >= running);
         // The look that finds it running, and then the first call of what comes next.

@@ -1,9 +1,8 @@
 //! A script sent to the sandbox runs on the machine of whoever tries it. What it can reach there, and who may send
 //! one: the binary serves on loopback, the unmodified SDK talks to it.
 
-use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use aws_config::retry::RetryConfig;
@@ -12,40 +11,13 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_ssm::types::CommandInvocationStatus;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use serde_json::Value;
 
+use crate::support::served::Served;
 use crate::support::{Ran, Sandbox};
 
 const INSTANCE: &str = "i-0c5a1b7d9e2f34680";
 
-/// `sandbox serve`, ended with this value.
-pub struct Served {
-    child: Child,
-    out: BufReader<ChildStdout>,
-    line: Value,
-}
-
 impl Served {
-    /// Starts it, and reads its one line.
-    pub fn start(mut command: Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
-        let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
-        let mut line = String::new();
-        out.read_line(&mut line).expect("a line");
-        let line = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
-        Self { child, out, line }
-    }
-
-    /// A value of that line.
-    pub fn text(&self, key: &str) -> &str {
-        self.line[key]
-            .as_str()
-            .unwrap_or_else(|| panic!("{key} in {}", self.line))
-    }
-
     fn port(&self) -> u16 {
         let endpoint = self.text("endpoint");
         let port = endpoint
@@ -103,21 +75,6 @@ impl Served {
                 );
             }
         }
-    }
-
-    /// Ends it, and gives what it printed after its one line.
-    fn end(mut self) -> String {
-        self.child.kill().expect("it runs");
-        let mut rest = String::new();
-        self.out.read_to_string(&mut rest).expect("UTF-8");
-        rest
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -291,7 +248,7 @@ async fn without_walls_only_our_own_scripts_run() {
 fn serve_prints_one_line_and_listens_on_loopback_only() {
     let served = serve(&Sandbox::new());
     let mut keys: Vec<&str> = served
-        .line
+        .line()
         .as_object()
         .expect("an object")
         .keys()

@@ -11,19 +11,18 @@ use geusemaker::cloud::{
     WhichReservations,
 };
 use geusemaker::host::{
-    ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobState, LookRequest, MountRequest,
-    OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, SampleRequest, Tag,
+    ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobState, MountRequest, Tag,
 };
 use geusemaker::journal::{Entry, Failure, FailureClass, JOURNAL_SCHEMA, Line, committed};
 use geusemaker::model::{
-    Capacity, ChangeOptions, Deployment, Desired, DesiredImage, FolderSeen, GateSettings,
-    HostFacts, ImageRef, InstanceFacts, InstanceId, InstanceType, MountFacts, OperationId, Outcome,
-    PROGRESS_MS, Permit, Purpose, ReservationId, RestoreState, RollbackRequest, ServiceName,
-    SnapshotId, TypeFacts, UpdateRequest,
+    Capacity, ChangeOptions, Deployment, Desired, DesiredImage, GateSettings, ImageRef,
+    InstanceFacts, InstanceId, InstanceType, MountFacts, OperationId, Outcome, PROGRESS_MS, Permit,
+    Purpose, ReservationId, RestoreState, RollbackRequest, ServiceName, SnapshotId, TypeFacts,
+    UpdateRequest,
 };
 use geusemaker::orchestrator::{
-    Ask, Limits, Operation, Prepared, Recorder, TakenUp, Unguarded, Way, World, execute, observe,
-    prepare_rollback, prepare_update, take_up,
+    Ask, Ended, Limits, Operation, Prepared, Recorder, TakenUp, Unguarded, Way, World, execute,
+    observe, prepare_rollback, prepare_update, take_up,
 };
 use geusemaker::plan::{Decision, Input, Pace, Plan, SnapshotChoice, toward};
 use geusemaker::report::Silent;
@@ -31,6 +30,8 @@ use geusemaker::sandbox::memory::VirtualClock;
 use geusemaker::sandbox::rig::Memory;
 use geusemaker::snapshot::Snapshot;
 use geusemaker::state::StateDir;
+
+use crate::support::over::{HostOver, Over};
 
 /// Which effect fails, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,27 +163,9 @@ impl Ec2 for Faulty {
 }
 
 #[async_trait]
-impl Host for Faulty {
-    async fn look(&self, on: &InstanceId, ask: &LookRequest) -> Result<HostFacts, HostError> {
-        self.host.look(on, ask).await
-    }
-    async fn order(
-        &self,
-        on: &InstanceId,
-        tag: Option<&Tag>,
-        ask: &OrderRequest,
-    ) -> Result<OrderFacts, HostError> {
-        self.host.order(on, tag, ask).await
-    }
-    async fn sample(
-        &self,
-        on: &InstanceId,
-        ask: &SampleRequest,
-    ) -> Result<Vec<FolderSeen>, HostError> {
-        self.host.sample(on, ask).await
-    }
-    async fn probe(&self, on: &InstanceId, ask: &ProbeRequest) -> Result<ProbeFacts, HostError> {
-        self.host.probe(on, ask).await
+impl HostOver for Faulty {
+    fn below(&self) -> &dyn Host {
+        self.host.as_ref()
     }
     async fn mount(
         &self,
@@ -208,9 +191,6 @@ impl Host for Faulty {
     }
     async fn start(&self, on: &InstanceId, tag: &Tag, job: &Job) -> Result<JobState, HostError> {
         self.on_host(self.host.start(on, tag, job)).await
-    }
-    async fn poll(&self, on: &InstanceId, tag: &Tag) -> Result<JobState, HostError> {
-        self.host.poll(on, tag).await
     }
     async fn arm(
         &self,
@@ -396,7 +376,7 @@ impl Rig {
             efs: self.memory.cloud(),
             parameters: self.memory.cloud(),
             guard: Arc::new(Unguarded),
-            host: faulty.clone(),
+            host: Arc::new(Over(faulty.clone())),
             shell: Arc::new(geusemaker::host::NoShell),
             credentials: Arc::new(Lasting),
             clock: Arc::new(self.clock.clone()),
@@ -612,6 +592,23 @@ pub async fn begin(shape: &Shape) -> (Rig, Plan, Snapshot) {
     };
     let (plan, snapshot) = rig.plan(&world, &back, "between").await;
     (rig, plan, snapshot)
+}
+
+/// What was prepared goes on to its end, without a question.
+pub async fn goes(world: &World, prepared: Prepared) -> Ended {
+    match prepared {
+        Prepared::Ready(ready) => execute(world, *ready).await,
+        Prepared::Refused(data, error) => Ended {
+            outcome: Outcome::Refused,
+            data,
+            error: Some(error),
+        },
+        Prepared::Unchanged(data) => Ended {
+            outcome: Outcome::Unchanged,
+            data,
+            error: None,
+        },
+    }
 }
 
 pub fn good(outcome: Outcome) -> bool {

@@ -15,14 +15,12 @@ use geusemaker::model::{
     DeploymentName, ImageRef, InstanceType, Outcome, RollbackRequest, ServiceName, Timestamp,
     UpdateRequest,
 };
-use geusemaker::orchestrator::{
-    Ended, Prepared, Way, World, execute, prepare_rollback, prepare_update, resume,
-};
+use geusemaker::orchestrator::{Ended, Way, World, prepare_rollback, prepare_update, resume};
 use geusemaker::sandbox::fault::Fault;
 use geusemaker::sandbox::world::World as Account;
 use geusemaker::state::disk::{Touch, watch};
 
-use crate::saga::{Rig, options};
+use crate::saga::{Rig, goes, options};
 
 /// What is done, and how it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,19 +86,7 @@ async fn doing(rig: &Rig, world: &World, work: Work) -> Ended {
             prepare_update(world, &request).await
         }
     };
-    match prepared.expect("it can be seen") {
-        Prepared::Ready(ready) => execute(world, *ready).await,
-        Prepared::Refused(data, error) => Ended {
-            outcome: Outcome::Refused,
-            data,
-            error: Some(error),
-        },
-        Prepared::Unchanged(data) => Ended {
-            outcome: Outcome::Unchanged,
-            data,
-            error: None,
-        },
-    }
+    goes(world, prepared.expect("it can be seen")).await
 }
 
 async fn resumed(rig: &Rig, world: &World) -> Ended {

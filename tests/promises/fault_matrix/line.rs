@@ -187,7 +187,7 @@ impl Line {
 
     async fn answer(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let request = plain(request);
-        let call = name(&request);
+        let call = call_of(&request);
         let failed = |text: &str| {
             let error = io::Error::new(io::ErrorKind::ConnectionReset, text.to_owned());
             ConnectorError::io(error.into())
@@ -264,7 +264,7 @@ fn key(request: &Request<Bytes>) -> String {
 }
 
 /// The call, as IAM names it.
-fn name(request: &Request<Bytes>) -> String {
+pub fn call_of(request: &Request<Bytes>) -> String {
     if let Some(target) = request.headers().get("x-amz-target") {
         let target = target.to_str().expect("text");
         return format!("ssm:{}", target.rsplit('.').next().expect("a name"));

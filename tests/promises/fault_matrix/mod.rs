@@ -17,6 +17,7 @@ use std::sync::{Mutex, OnceLock};
 use cell::{Cell, End};
 use geusemaker::cloud::{Clock, CloudError};
 use line::Fault;
+pub use line::call_of;
 use scene::{Scene, When, clean};
 use table::{Row, Wrong};
 

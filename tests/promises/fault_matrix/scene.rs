@@ -10,7 +10,7 @@ use geusemaker::model::{
     ImageRef, InstanceType, Outcome, RollbackRequest, ServiceName, UpdateRequest,
 };
 use geusemaker::orchestrator::{
-    Ended, Limits, Prepared, Way, World, execute, prepare_rollback, prepare_update, resume,
+    Ended, Limits, Prepared, Way, World, prepare_rollback, prepare_update, resume,
 };
 use geusemaker::report::{CommandError, Event, EventKind, Listener, Phase, Silent};
 use geusemaker::sandbox::fault::Fault as SandboxFault;
@@ -19,7 +19,7 @@ use geusemaker::state::StateDir;
 
 use super::host::Behind;
 use super::line::{Fault, Line};
-use crate::saga::{Rig, options};
+use crate::saga::{Rig, goes, options};
 
 /// From when on something is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -171,15 +171,13 @@ impl Scene {
     }
 
     async fn goes(&self, prepared: Prepared) -> Ended {
-        match prepared {
-            Prepared::Ready(ready) => execute(&self.world, *ready).await,
-            Prepared::Refused(data, error) => Ended {
-                outcome: Outcome::Refused,
-                data,
-                error: Some(error),
-            },
-            Prepared::Unchanged(_) => panic!("there is something to change"),
-        }
+        let ended = goes(&self.world, prepared).await;
+        assert_ne!(
+            ended.outcome,
+            Outcome::Unchanged,
+            "there is something to change"
+        );
+        ended
     }
 
     pub async fn command(&self, when: When) -> Result<Ended, CommandError> {

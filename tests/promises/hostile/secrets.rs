@@ -11,7 +11,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::safety::{Served, serve};
+use crate::safety::serve;
+use crate::support::served::Served;
 use crate::support::{Ran, Sandbox, bare};
 
 const RUNTIME: &str = "opt/geusemaker/runtime";

@@ -1,5 +1,7 @@
 //! A hermetic place for one test: a state folder of its own, a cleared environment, the real binary.
 
+pub mod over;
+pub mod served;
 pub mod stack;
 pub mod terminal;
 

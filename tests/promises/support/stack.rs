@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
+use geusemaker::host::HELD_CONTAINER;
+use geusemaker::sandbox::host::docker::Container;
 use geusemaker::sandbox::place::Place;
 use geusemaker::sandbox::world::{SEED_INSTANCE, World};
 use serde_json::Value;
@@ -12,6 +14,12 @@ use super::Sandbox;
 
 /// What must be equal for "as before": the cloud's side, each container, the files.
 pub type Stack = BTreeMap<String, String>;
+
+/// The containers of the stack: what holds an image is residue, and none of it.
+pub fn containers(world: &World) -> impl Iterator<Item = &Container> {
+    let all = world.hosts[SEED_INSTANCE].engine.containers.iter();
+    all.filter(|c| !c.name.starts_with(HELD_CONTAINER))
+}
 
 impl Sandbox {
     /// The world, under its lock.
@@ -45,11 +53,7 @@ impl Sandbox {
                 ("state", instance.state.as_str().to_owned()),
             ];
             let mut stack: Stack = cloud.map(|(key, value)| (key.to_owned(), value)).into();
-            let engine = &world.hosts[SEED_INSTANCE].engine;
-            // What holds an image is residue, and not of the stack.
-            let of_stack = engine.containers.iter();
-            let of_stack = of_stack.filter(|c| !c.name.starts_with("geusemaker-held-"));
-            stack.extend(of_stack.map(|c| {
+            stack.extend(containers(world).map(|c| {
                 let what = format!(
                     "{} {} running={} restart={}:{}",
                     c.image,
