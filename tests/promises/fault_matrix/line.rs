@@ -44,6 +44,8 @@ struct State {
     invocation: Option<String>,
     struck: u32,
     calls: BTreeSet<String>,
+    /// They are not counted yet.
+    waits: bool,
     /// What each read was answered last.
     read: BTreeMap<String, (Timestamp, Response<Bytes>)>,
 }
@@ -106,9 +108,16 @@ impl Line {
         self.state().calls.clone()
     }
 
-    /// They are counted anew.
+    /// They are counted from a moment on that is still to come.
+    pub fn waits(&self) {
+        self.state().waits = true;
+    }
+
+    /// They are counted from now on.
     pub fn forget(&self) {
-        self.state().calls.clear();
+        let mut state = self.state();
+        state.waits = false;
+        state.calls.clear();
     }
 
     /// What the agent is to do with the next command.
@@ -123,7 +132,9 @@ impl Line {
     /// Whether this request is one that goes wrong.
     fn wrong(&self, call: &str, request: &Request<Bytes>) -> Option<Wrong> {
         let mut state = self.state();
-        state.calls.insert(call.to_owned());
+        if !state.waits {
+            state.calls.insert(call.to_owned());
+        }
         let fault = state.fault.filter(|f| f.call == call)?;
         if let Wrong::Code(code) = fault.wrong
             && !AwsError::is_authorization(code)

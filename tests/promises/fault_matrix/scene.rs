@@ -251,6 +251,9 @@ pub async fn clean(call: &str) -> Arc<Clean> {
             }
             scene.command(When::Update).await.expect("an update");
         }
+        // One that is refused never comes to it.
+        scene.line.forget();
+        scene.line.waits();
         scene.broken(when, None);
         let ended = scene.command(when).await.expect("nothing is wrong");
         if when == When::Update && ended.outcome == Outcome::Updated {
