@@ -9,7 +9,7 @@ use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Parameter, Parameters
 use geusemaker::model::{DeploymentName, Timestamp};
 use geusemaker::sandbox::memory::MemoryCloud;
 use geusemaker::sandbox::world::World;
-use geusemaker::state::lease::Leases;
+use geusemaker::state::lease::{Leases, Phase};
 
 use super::history::History;
 use super::sim::{Sim, Span, at_once};
@@ -117,6 +117,13 @@ impl Account {
         let mut history = self.history.lock().expect("no panic");
         if let Some((number, lease)) = all.counting() {
             history.counts(self.sim.now(), number, &lease.owner.host);
+            // Never held: it was put there to break another, whether its sender was told so or not.
+            if lease.phase == Phase::Released
+                && lease.beat == 0
+                && !history.broken.contains(&number)
+            {
+                history.broken.push(number);
+            }
         }
     }
 }

@@ -167,7 +167,6 @@ impl Desk {
             at: self.clock.now(),
         });
         if let Ok(number) = taker.supersede(ask, stays, gives_up).await {
-            self.history(|h| h.broken.push(number));
             self.machine(|m| m.fence = number);
         }
     }
