@@ -137,8 +137,8 @@ fn ask() -> impl Strategy<Value = Ask> {
     prop_oneof![
         12 => update(),
         4 => (to, only).prop_map(|(to, only)| Ask::Rollback { to, only }),
-        3 => Just(Ask::Resume),
-        2 => Just(Ask::Unwind),
+        1 => Just(Ask::Resume),
+        1 => Just(Ask::Unwind),
         1 => Just(Ask::Accept),
         1 => Just(Ask::GiveUp),
     ]
@@ -197,6 +197,41 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
+/// An update or a rollback in trouble, perhaps with something in between, and then it is taken up where it began, again
+/// and again in trouble.
+fn taken_up() -> impl Strategy<Value = Vec<Command>> {
+    let way = prop_oneof![3 => Just(Ask::Resume), 2 => Just(Ask::Unwind), 1 => Just(Ask::Accept)];
+    let between = prop_oneof![
+        1 => hand().prop_map(Command::Hand),
+        1 => (1..=30u64).prop_map(Command::Passes),
+        1 => (ask(), Just(Wrong::Nothing)).prop_map(|(ask, wrong)| Command::Does(1, ask, wrong)),
+    ];
+    let between = proptest::option::weighted(0.4, between);
+    let ways = proptest::collection::vec((way, wrong()), 1..=2);
+    (update(), any::<bool>(), wrong(), between, ways).prop_map(
+        |(ask, back, wrong, between, ways)| {
+            let mut all = Vec::new();
+            if back {
+                all.push(Command::Does(0, ask, Wrong::Nothing));
+                let back = Ask::Rollback {
+                    to: None,
+                    only: None,
+                };
+                all.push(Command::Does(0, back, wrong));
+            } else {
+                all.push(Command::Does(0, ask, wrong));
+            }
+            all.extend(between);
+            all.extend(
+                ways.into_iter()
+                    .map(|(way, wrong)| Command::Does(0, way, wrong)),
+            );
+            all
+        },
+    )
+}
+
 pub fn sequence() -> impl Strategy<Value = Vec<Command>> {
-    proptest::collection::vec(command(), 1..=6)
+    let scene = prop_oneof![2 => command().prop_map(|c| vec![c]), 1 => taken_up()];
+    proptest::collection::vec(scene, 1..=3).prop_map(|scenes| scenes.concat())
 }
