@@ -399,7 +399,11 @@ impl Run {
     async fn does(&mut self, who: usize, ask: &Ask, wrong: &Wrong) -> Result<(), String> {
         self.stands()?;
         if self.model.machines.iter().any(|m| m.open.is_some()) {
-            // In the middle of something: as it is.
+            // In the middle of something: as it is. What was asked of EC2 comes to its end by itself, while only the
+            // other machine could go on.
+            if self.model.machines[1 - who].open.is_some() {
+                wait(&self.rig, A_WHILE);
+            }
             self.model.stack = self.rig.stack();
         }
         let had = self.operations(who)?;
