@@ -161,7 +161,6 @@ fn moved(shown: &Plan, now: Option<&Plan>, mut checks: Vec<Check>) -> Ended {
 /// Whether both plans do the same to the same state. Health may have changed meanwhile: the newer plan
 /// goes by what is so now.
 fn same(shown: &Plan, now: &Plan) -> bool {
-    let names = |plan: &Plan| -> Vec<&str> { plan.steps.iter().map(|s| s.action.name()).collect() };
     shown.before == now.before
         && shown.after == now.after
         && shown.changes == now.changes
@@ -169,6 +168,11 @@ fn same(shown: &Plan, now: &Plan) -> bool {
         && names(shown) == names(now)
 }
 
+fn names(plan: &Plan) -> Vec<&str> {
+    plan.steps.iter().map(|s| s.action.name()).collect()
+}
+
+/// What differs between two plans of which [`same`] says no.
 fn differences(shown: &Plan, now: &Plan) -> String {
     let json = |plan: &Plan| serde_json::to_value(&plan.before).unwrap_or_default();
     let mut differing = Vec::new();
@@ -177,11 +181,19 @@ fn differences(shown: &Plan, now: &Plan) -> String {
         let (shown, now) = (shown.changes.join(", "), now.changes.join(", "));
         differing.push(format!("what would change: {shown} -> {now}"));
     }
-    if differing.is_empty() {
-        "health, a boot or an address".into()
-    } else {
-        differing.join("; ")
+    if differing.is_empty() && shown.after != now.after {
+        let after = |plan: &Plan| serde_json::to_value(&plan.after).unwrap_or_default();
+        compare("wanted", &after(shown), &after(now), &mut differing);
     }
+    if differing.is_empty() && shown.boot != now.boot {
+        differing.push("the host was booted".into());
+    }
+    if differing.is_empty() {
+        // What is asked for is the same, and what is needed or permitted for it is not.
+        let (shown, now) = (names(shown).join(" "), names(now).join(" "));
+        differing.push(format!("the steps: {shown} -> {now}"));
+    }
+    differing.join("; ")
 }
 
 /// Each value that is not the same, by its path: `images.n8n.id: "sha256:…" -> "sha256:…"`.

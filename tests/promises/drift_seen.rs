@@ -2,14 +2,17 @@
 //! from what is.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use geusemaker::cloud::Clock;
 use geusemaker::model::{
-    ImageRef, InstanceType, Outcome, RollbackRequest, ServiceName, UpdateRequest,
+    ImageRef, InstanceType, Outcome, RollbackRequest, ServiceName, Timestamp, UpdateRequest,
 };
 use geusemaker::orchestrator::{
     Ended, Prepared, World, execute, prepare_rollback, prepare_update, status,
 };
-use geusemaker::sandbox::world::SEED_INSTANCE;
+use geusemaker::sandbox::fault::Fault;
+use geusemaker::sandbox::world::{SEED_INSTANCE, World as SandboxWorld};
 use serde_json::Value;
 
 use crate::host_alone::killed_at;
@@ -109,6 +112,50 @@ fn what_somebody_changes_at_the_question_is_refused_by_name() {
                 assert_eq!(error.code, "changed_meanwhile", "{hand:?}");
                 assert!(same(&rig.stack(), &handed, &BTreeSet::new()), "{hand:?}");
             }
+        }
+    });
+}
+
+/// A boot, and a permission without which there are other steps, are named as well.
+#[test]
+fn a_boot_or_a_permission_that_changes_at_the_question_is_named() {
+    const DENIED: &str = "ec2:CreateCapacityReservation=UnauthorizedOperation";
+    type Change = fn(&mut SandboxWorld, Timestamp);
+    let hands: [(Change, &str); 2] = [
+        (
+            |world, now| {
+                world.reboot(SEED_INSTANCE, now).expect("it runs");
+                world.advance(now + Duration::from_secs(60));
+            },
+            "the host was booted",
+        ),
+        (
+            |world, _| {
+                world
+                    .faults
+                    .0
+                    .push(Fault::parse(DENIED, None).expect("a fault"))
+            },
+            "the steps: ",
+        ),
+    ];
+    block_on(async {
+        for (hand, differs) in hands {
+            let rig = Rig::new();
+            let world = rig.laptop("ann-laptop");
+            let request = request(&rig, Some("t3.large"), &[]);
+            let Ok(Prepared::Ready(ready)) = prepare_update(&world, &request).await else {
+                panic!("it can go ahead");
+            };
+            hand(&mut rig.memory.world(), rig.clock.now());
+            rig.clock.advance(Duration::from_secs(60));
+            let ended = execute(&world, *ready).await;
+            assert_eq!(ended.outcome, Outcome::Refused, "{differs}");
+            let error = ended.error.expect("why");
+            assert_eq!(error.code, "changed_meanwhile");
+            let checks = ended.data.plan.expect("its checks").checks;
+            let found = checks.iter().any(|c| c.found.starts_with(differs));
+            assert!(found, "{differs} is not in {checks:#?}");
         }
     });
 }
