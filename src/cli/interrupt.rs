@@ -6,14 +6,14 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::App;
 use super::app::Progress;
 use super::run::finish;
 use crate::cloud::{Clock, SystemClock};
 use crate::orchestrator::{Interrupt, Standing};
-use crate::report::{CommandError, EVENT_SCHEMA, Event, EventKind, Printing, Reply};
+use crate::report::{CommandError, EVENT_SCHEMA, Event, EventKind, LogSink, Printing, Reply};
 
 /// Leaving waits so long for what it prints: nobody may be reading.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -78,6 +78,25 @@ pub(super) fn stops(app: &App, first: &'static str) -> watch::Receiver<u32> {
         });
     }
     stops
+}
+
+/// Prints what came of it, to its exit code. Nobody may be reading: who stops it meanwhile leaves with that code.
+pub(super) async fn last_words(reply: Reply, printing: Printing, log: Option<LogSink>) -> u8 {
+    let code = reply.outcome.exit_code();
+    let ears = Ears::open();
+    let (said, over) = oneshot::channel();
+    std::thread::spawn(move || said.send(finish(&reply, &printing, log.as_ref())));
+    let stopped = async {
+        let Some(mut ears) = ears else {
+            return std::future::pending().await;
+        };
+        while !matches!(ears.next().await, Heard::Stop) {}
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    tokio::select! {
+        done = over => done.unwrap_or(code),
+        () = stopped => code,
+    }
 }
 
 /// What the listening needs to know.

@@ -58,13 +58,17 @@ fn run(argv: &[OsString], env: &Env) -> u8 {
         Command::History(args) => args.run(&app),
         waits => {
             app.start_logging(&cli.globals);
-            on_runtime(waits, &app, &blank, &printing)
+            return on_runtime(waits, &app, &blank, &printing, warnings);
         }
     };
-    app.interrupt.end();
+    finish(&ended(result, blank, warnings), &printing, app.log.as_ref())
+}
+
+/// What is shown of it.
+fn ended(result: Result<Reply, CommandError>, blank: Reply, warnings: Vec<String>) -> Reply {
     let mut reply = result.unwrap_or_else(|error| blank.failed(error));
     reply.warnings.extend(warnings);
-    finish(&reply, &printing, app.log.as_ref())
+    reply
 }
 
 /// Who else may look into the state, as it was found at the start.
@@ -77,30 +81,44 @@ fn wide_modes(app: &App, reply: &Reply) -> Vec<String> {
     state::wide_modes(&app.settings.state, folder.as_deref())
 }
 
-/// The commands that wait for somebody.
+/// The commands that wait for somebody, to the exit code.
 fn on_runtime(
     command: Command,
     app: &App,
     blank: &Reply,
     printing: &Printing,
-) -> Result<Reply, CommandError> {
+    warnings: Vec<String>,
+) -> u8 {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
-        .build()
-        .map_err(|error| {
-            CommandError::failed("internal", "the runtime could not be started").because(error)
-        })?;
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(why) => {
+            let error = CommandError::failed("internal", "the runtime could not be started");
+            return finish(&blank.clone().failed(error.because(why)), printing, None);
+        }
+    };
+    let changes = matches!(
+        command,
+        Command::Update(_) | Command::Rollback(_) | Command::Resume(_)
+    );
+    // These have handlers for the signals, which then end nothing by themselves.
+    let hears = changes || matches!(command, Command::Logs(_) | Command::Exec(_));
     runtime.block_on(async {
-        if matches!(
-            command,
-            Command::Update(_) | Command::Rollback(_) | Command::Resume(_)
-        ) {
+        if changes {
             interrupt::listen(app, blank, printing);
         }
-        tokio::select! {
+        let result = tokio::select! {
             result = command.run(app) => result,
             () = app.interrupt.before_it_began() => Err(CommandError::interrupted()),
+        };
+        app.interrupt.end();
+        let reply = ended(result, blank.clone(), warnings);
+        match hears {
+            true => interrupt::last_words(reply, printing.clone(), app.log.clone()).await,
+            false => finish(&reply, printing, app.log.as_ref()),
         }
     })
 }

@@ -1,7 +1,7 @@
 //! Signals at each step, through a terminal of its own; closed outputs. Whatever comes, the operation ends
 //! right, or pauses where the stack is up, and `resume` leads to the end.
 
-use std::io::Read;
+use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -275,6 +275,39 @@ fn an_interrupt_while_it_looks_ends_with_nothing_begun() {
     }
     let history = sandbox.json(&["history", "my-dev-stack"], 0);
     assert_eq!(history["data"]["operations"], serde_json::json!([]));
+}
+
+/// A pipe that is full: whoever writes into it waits for a reader.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    // What it holds on Linux (pipe(7)).
+    writer.write_all(&[b'x'; 65_536]).expect("it holds that");
+    (reader, writer)
+}
+
+#[test]
+fn an_interrupt_is_heard_while_nobody_reads_the_result() {
+    let sandbox = sandbox();
+    let (reader, writer) = full_pipe();
+    let mut command = sandbox.command(&["update", "my-dev-stack", "--instance-type", "t3.medium"]);
+    command.args(["--force", "-o", "json"]);
+    command.stdout(writer).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the binary runs");
+    drop(command);
+    hears(&child);
+    let mut asked = 0;
+    let code = loop {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        match child.try_wait().expect("its end") {
+            Some(status) => break status.code(),
+            // Behind the look of this update there is nothing but its result.
+            None if asked < 60 => signal(&child, "INT"),
+            None => panic!("it does not hear"),
+        }
+        asked += 1;
+    };
+    assert!(matches!(code, Some(0 | 9)), "{code:?}");
+    drop(reader);
 }
 
 /// The log of the one operation.
