@@ -274,7 +274,7 @@ pub enum Job {
         /// The reference.
         reference: ImageRef,
     },
-    /// Stops containers in good order and keeps them down over a boot.
+    /// Stops containers in good order, and keeps down over a boot those that are not to come up with it.
     Quiesce {
         /// In the order in which they are stopped.
         containers: Vec<QuiesceContainer>,
@@ -298,6 +298,11 @@ pub struct QuiesceContainer {
     /// Its restart policy; with `always` it is set to `no` before the stop (it would come up by itself
     /// after a boot), and `apply` puts it back.
     pub restart_policy: String,
+    /// It is to come up by itself with the boot, before anybody is there to start it: with `unless-stopped` it is set to
+    /// `always` before the stop (Docker does not start again what was stopped by hand, but for that policy: Docker
+    /// docs, "Start containers automatically"), and `apply` puts it back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub comes_up: bool,
 }
 
 /// The work of `apply`.

@@ -248,13 +248,18 @@ fn redo(
     }
     if let Some(host) = &seen.host {
         let works = |a: &Action| matches!(a, Action::Quiesce { .. } | Action::ApplyImages(_));
+        // What came up with the boot is as it was meant.
+        let booted = |at: usize| {
+            let started = |a: &&Action| matches!(a, Action::StartInstance {});
+            actions[at..].iter().any(started) || matches!(cut, Some(Action::StartInstance {}))
+        };
         if let Some(at) = last(works) {
             let so = match actions[at] {
                 Action::Quiesce { containers, .. } => {
                     matches!(cut, Some(Action::ApplyImages(_)))
                         || containers.iter().all(|q| {
                             let there = host.containers.iter().find(|c| c.name == q.name);
-                            there.is_none_or(|c| !c.running)
+                            there.is_none_or(|c| !c.running || (q.comes_up && booted(at)))
                         })
                 }
                 Action::ApplyImages(apply) => applied(apply, pulled, host),

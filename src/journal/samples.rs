@@ -76,6 +76,7 @@ pub(crate) fn quiesce(best_effort: bool) -> Action {
         containers: vec![QuiesceContainer {
             name: "n8n".into(),
             restart_policy: "unless-stopped".into(),
+            comes_up: false,
         }],
         best_effort,
     }

@@ -90,7 +90,10 @@ impl Action {
             Action::Quiesce { containers, .. } => list(
                 "stop ",
                 containers.iter().map(|c| c.name.clone()),
-                " in this order",
+                match containers.iter().any(|c| c.comes_up) {
+                    true => " in this order; what restarts by itself comes up with the boot",
+                    false => " in this order",
+                },
             ),
             Action::StopInstance { force_after_ms: 0 } => {
                 "stop the instance, by ACPI shutdown".into()

@@ -25,6 +25,16 @@ fn with_policy(c: &ContainerFacts) -> QuiesceContainer {
     QuiesceContainer {
         name: c.name.clone(),
         restart_policy: c.restart_policy.clone(),
+        comes_up: false,
+    }
+}
+
+/// The same of one that runs and keeps its container: where its policy says so, it comes up with the boot, before the
+/// agent is there to be asked. On EC2 that takes about half a minute of the outage.
+fn that_comes_up(c: &ContainerFacts) -> QuiesceContainer {
+    QuiesceContainer {
+        comes_up: matches!(c.restart_policy.as_str(), "always" | "unless-stopped"),
+        ..with_policy(c)
     }
 }
 
@@ -36,6 +46,8 @@ pub(super) struct Maker<'a> {
     pub(super) before: &'a StackState,
     pub(super) after: &'a StackState,
     pub(super) red_before: &'a BTreeSet<ServiceName>,
+    /// No image changes: every container is kept.
+    pub(super) keeps: bool,
 }
 
 impl Maker<'_> {
@@ -240,12 +252,17 @@ impl Maker<'_> {
         }
     }
 
+    /// Where an image changes all stay down over the boot: what was there before must not come up once more.
     pub(super) fn quiesce(&self, best_effort: bool) -> Action {
+        let running = match self.keeps {
+            true => that_comes_up,
+            false => with_policy,
+        };
         let down = self.stack.into_iter().flat_map(Stack::boot_starts);
         let containers = stop_order(self.running)
             .into_iter()
-            .chain(down.filter(|c| !c.running()))
-            .map(with_policy)
+            .map(running)
+            .chain(down.filter(|c| !c.running()).map(with_policy))
             .collect();
         Action::Quiesce {
             containers,
@@ -253,10 +270,18 @@ impl Maker<'_> {
         }
     }
 
-    /// The containers that would come up by themselves after a boot: `quiesce` changes their policy.
+    /// The containers whose policy `quiesce` changes: those that would come up by themselves after a boot, and those that
+    /// are to.
     pub(super) fn policies(&self) -> Vec<QuiesceContainer> {
-        let all = self.stack.into_iter().flat_map(Stack::boot_starts);
-        all.map(with_policy).collect()
+        let mut all: Vec<&ContainerFacts> = self
+            .stack
+            .into_iter()
+            .flat_map(Stack::boot_starts)
+            .collect();
+        let ours = self.running.iter().copied();
+        all.extend(ours.filter(|c| self.keeps && c.restart_policy == "unless-stopped"));
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all.into_iter().map(with_policy).collect()
     }
 
     pub(super) fn apply(

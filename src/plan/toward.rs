@@ -210,6 +210,7 @@ fn build(
         before: &before,
         after: &after,
         red_before: &red_before,
+        keeps: images.is_empty(),
     };
     let steps = maker.steps(new_type, images, edit);
     let after_undo = vec![maker.step(maker.verify(&before, false), vec![])];

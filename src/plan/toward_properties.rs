@@ -11,6 +11,8 @@ struct Model {
     sha256: String,
     up: BTreeMap<String, Option<Sha256Id>>,
     policies: BTreeMap<String, String>,
+    /// What a quiesce found, until an apply puts it back.
+    kept: BTreeMap<String, String>,
 }
 
 impl Model {
@@ -36,6 +38,7 @@ impl Model {
             policies: ours()
                 .map(|c| (c.name.clone(), c.restart_policy.clone()))
                 .collect(),
+            kept: BTreeMap::new(),
         }
     }
 
@@ -45,9 +48,14 @@ impl Model {
             Action::Quiesce { containers, .. } if self.runs => {
                 for c in containers {
                     self.up.remove(&c.name);
-                    if c.restart_policy != "unless-stopped" {
-                        self.policies.insert(c.name.clone(), "no".into());
-                    }
+                    let until = match (c.comes_up, c.restart_policy.as_str()) {
+                        (true, _) => "always",
+                        (false, "unless-stopped") => continue,
+                        (false, _) => "no",
+                    };
+                    let kept = self.kept.entry(c.name.clone());
+                    kept.or_insert_with(|| c.restart_policy.clone());
+                    self.policies.insert(c.name.clone(), until.into());
                 }
             }
             Action::StopInstance { .. } => {
@@ -88,6 +96,7 @@ impl Model {
                     self.policies
                         .insert(p.name.clone(), p.restart_policy.clone());
                 }
+                self.policies.append(&mut self.kept);
                 if apply.start {
                     let up = apply
                         .services

@@ -168,9 +168,12 @@ fn short(action: &Action) -> String {
             containers,
             best_effort,
         } => {
-            let all = words(containers.iter().map(|c| match c.restart_policy.as_str() {
-                "unless-stopped" => c.name.clone(),
-                policy => format!("{}:{policy}", c.name),
+            let all = words(containers.iter().map(|c| {
+                let up = if c.comes_up { "^" } else { "" };
+                match c.restart_policy.as_str() {
+                    "unless-stopped" => format!("{}{up}", c.name),
+                    policy => format!("{}:{policy}{up}", c.name),
+                }
             }));
             format!("{name}{}({all})", if *best_effort { "?" } else { "" })
         }
@@ -222,6 +225,10 @@ fn lines(plan: &Plan) -> Vec<String> {
 
 const ALL: &str = "crawl4ai ollama postgres n8n qdrant";
 const STOP: &str = "qdrant n8n postgres ollama crawl4ai";
+/// All, in the order in which they are stopped; each comes up with the boot.
+const UP: &str = "qdrant^ n8n^ postgres^ ollama^ crawl4ai^";
+/// All, with the policy that is put back behind the boot.
+const KEPT: &str = "crawl4ai:unless-stopped; n8n:unless-stopped; ollama:unless-stopped; postgres:unless-stopped; qdrant:unless-stopped";
 const MUST: &str = "crawl4ai n8n ollama postgres qdrant";
 #[path = "toward_properties.rs"]
 mod properties;
@@ -240,6 +247,8 @@ fn every_shape_has_its_steps_each_with_its_undo() {
             .map(|s| {
                 s.replace("{all}", ALL)
                     .replace("{stop}", STOP)
+                    .replace("{up}", UP)
+                    .replace("{kept}", KEPT)
                     .replace("{must}", MUST)
             })
             .collect();

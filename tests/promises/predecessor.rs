@@ -204,6 +204,7 @@ async fn p7_what_a_user_or_a_host_named_is_data_and_never_runs() {
             containers: vec![QuiesceContainer {
                 name: wild.clone(),
                 restart_policy: "always".into(),
+                comes_up: false,
             }],
             back: false,
         },

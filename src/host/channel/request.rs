@@ -115,7 +115,13 @@ pub(super) fn start(tag: &Tag, job: &Job) -> Result<StartRequest, HostError> {
                 .text("kind", "quiesce")
                 .text("back", if *back { "yes" } else { "no" });
             containers.iter().fold(input, |input, c| {
-                input.fields("container", &[&c.name, &c.restart_policy])
+                let fields = [c.name.as_str(), &c.restart_policy, "up"];
+                let fields = if c.comes_up {
+                    &fields[..]
+                } else {
+                    &fields[..2]
+                };
+                input.fields("container", fields)
             })
         }
         Job::Apply(apply) | Job::Restore(apply) => {

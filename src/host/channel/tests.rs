@@ -689,6 +689,7 @@ async fn a_quiesce_goes_the_whole_way() {
     let containers = vec![QuiesceContainer {
         name: "web".into(),
         restart_policy: "always".into(),
+        comes_up: false,
     }];
     b.host
         .start(

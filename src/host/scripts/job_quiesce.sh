@@ -1,8 +1,14 @@
 # Policies that bring a container up after a boot although it was stopped by hand: always, and on-failure after a
-# non-zero end. What they were is kept on the host until apply puts it back.
-keep_down() {
+# non-zero end. One that is to come up with the boot (C) needs the first. What they were is kept on the host until apply
+# puts it back.
+over_a_boot() {
   is_name "$A" || { say "not a container name"; finish failed stop_failed; }
-  case $B in always | on-failure*) ;; *) return 0 ;; esac
+  case $C:$B in
+  up:always) return 0 ;;
+  up:unless-stopped) _until=always ;;
+  *:always | *:on-failure*) _until=no ;;
+  *) return 0 ;;
+  esac
   container "$A" || return 0
   _policy=$B
   if [ "$B" = on-failure ]; then
@@ -14,7 +20,7 @@ keep_down() {
       { say "cannot write $S/policies"; finish failed stop_failed; }
   fi
   still_ours
-  docker update --restart=no "$A" || finish failed stop_failed
+  docker update --restart="$_until" "$A" || finish failed stop_failed
 }
 
 stop_one() {
@@ -30,7 +36,7 @@ stop_one() {
 job_quiesce() {
   need_docker
   hands
-  each container keep_down
+  each container over_a_boot
   each container stop_one
   finish 'done'
 }

@@ -41,8 +41,11 @@ look_probes() {
 }
 
 # half_done: the newest work of the controller on the containers was cut off or failed. What is left then is neither
-# the old nor the new, however green. Sets HALF to its record.
+# the old nor the new, however green; nor is it where a restart policy waits to be put back. Sets HALF to its record.
 half_done() {
+  for HALF in "$S/policies"/*; do
+    if [ -s "$HALF" ]; then return 0; fi
+  done
   HALF='' _hf=0 _hs=0
   for _r in "$S/ops/$R_OP"/*-*; do
     if [ ! -f "$_r/job" ] || [ -f "$_r/itself" ]; then continue; fi

@@ -274,6 +274,30 @@ fn quiesce_keeps_down_what_would_come_up_by_itself() {
 }
 
 #[test]
+fn quiesce_lets_come_up_with_the_boot_what_is_asked_to() {
+    for m in machines() {
+        m.container("web", 1, "running", "always");
+        m.container("db", 2, "running", "unless-stopped");
+        m.container("old", 3, "exited", "always");
+        let all = quiesce(&[])
+            .fields("container", &["web", "always", "up"])
+            .fields("container", &["db", "unless-stopped", "up"])
+            .fields("container", &["old", "always"]);
+        assert_eq!(m.job(&tag(1, 1), all), JobState::Done, "{}", m.shell);
+        let expected = [
+            "update [--restart=always] [db]",
+            "update [--restart=no] [old]",
+            "stop [web]",
+            "stop [db]",
+        ];
+        assert_eq!(m.calls(), expected, "{}", m.shell);
+        let kept =
+            ["web", "db", "old"].map(|n| m.read(&format!("var/lib/geusemaker/policies/{n}")));
+        assert_eq!(kept, ["", "unless-stopped\n", "always\n"], "{}", m.shell);
+    }
+}
+
+#[test]
 fn quiesce_says_when_a_container_does_not_stop() {
     for m in machines() {
         m.container("web", 1, "running", "always");

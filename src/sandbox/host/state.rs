@@ -80,14 +80,20 @@ impl Default for HostState {
 }
 
 impl HostState {
-    /// The power goes off (the instance reached `stopped`): every container stops, every process dies.
-    pub fn power_off(&mut self, now: Timestamp) {
-        self.powered = false;
+    /// A shutdown begins (the instance is `stopping`): systemd ends Docker, and Docker its containers, long before the power
+    /// is off.
+    pub fn shut_down(&mut self, now: Timestamp) {
         // A daemon that never came up has nothing to stop, and still knows what ran before.
         if self.docker_active {
             self.engine.power_off(now);
         }
         self.docker_active = false;
+    }
+
+    /// The power goes off (the instance reached `stopped`): what still runs stops, every process dies.
+    pub fn power_off(&mut self, now: Timestamp) {
+        self.powered = false;
+        self.shut_down(now);
         self.timer.power_off();
         self.undecided_boot = None;
     }

@@ -143,7 +143,11 @@ impl World {
                     instance.state = RunState::Stopping;
                     instance.transition_reason = format!("User initiated ({})", second(now));
                     instance.state_reason = Some(reason);
-                    instance.due_at = (force || !instance.ignores_shutdown).then_some(due);
+                    let hangs = instance.ignores_shutdown;
+                    instance.due_at = (force || !hangs).then_some(due);
+                    if let (false, Some(host)) = (hangs, self.hosts.get_mut(id)) {
+                        host.shut_down(now);
+                    }
                 } else if force && instance.due_at.is_none() {
                     instance.due_at = Some(due);
                 }

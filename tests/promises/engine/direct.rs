@@ -206,6 +206,7 @@ impl Direct {
         let project = &self.facts.projects[0];
         let of = |service: &str| QuiesceContainer {
             name: service.to_owned(),
+            comes_up: false,
             restart_policy: project
                 .service(&name(service))
                 .unwrap()

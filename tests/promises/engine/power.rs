@@ -61,6 +61,32 @@ pub fn resize(real: &Real) {
     assert_eq!(was, is);
     assert_eq!(real.sh("docker exec n8n cat /data/data"), "kept\n");
     assert_eq!(real.sh("ls /var/lib/geusemaker/policies"), "");
+    back_to_the_type(real);
+}
+
+/// The type alone: Docker brings the containers up with the boot, before anybody asks for it, and their policies are as before.
+fn back_to_the_type(real: &Real) {
+    let before = real.containers();
+    let result = real.update(&["--instance-type", "t3.medium"], 0);
+    assert_eq!(result["outcome"], "updated", "{result}");
+    assert_eq!(lasting(real.containers()), lasting(before.clone()));
+    assert_eq!(real.sh("ls /var/lib/geusemaker/policies"), "");
+    let applied = real.sh("cat $(ls -td /var/lib/geusemaker/ops/*/*/ | xargs -I {} grep -l 'kept$' {}log | head -n 1)");
+    // One without such a policy waits for us, as it would behind any boot.
+    let comes_up = |c: &Seen| {
+        ["always", "unless-stopped"]
+            .iter()
+            .any(|p| c.policy.starts_with(p))
+    };
+    let booted: Vec<Seen> = before.into_iter().filter(comes_up).collect();
+    assert_eq!(booted.len(), 4, "{booted:?}");
+    for c in booted {
+        let kept = format!("{}: kept", c.name);
+        assert!(
+            applied.lines().any(|l| l.ends_with(&kept)),
+            "{kept}\n{applied}"
+        );
+    }
 }
 
 /// No capacity for the new type: the old one again, and everything up as before.

@@ -87,14 +87,21 @@ fn must(at: &mut HostContext<'_>, code: &str, argv: &[&str]) -> Result<(), Failu
 fn quiesce(at: &mut HostContext<'_>, containers: &[QuiesceContainer]) -> Result<(), Failure> {
     for container in containers {
         let policy = container.restart_policy.as_str();
-        let comes_back = policy == "always" || policy.starts_with("on-failure");
-        if comes_back && at.host.engine.container(&container.name).is_ok() {
+        let until = match (policy, container.comes_up) {
+            ("unless-stopped", true) => Some("always"),
+            ("always", false) => Some("no"),
+            (policy, _) if policy.starts_with("on-failure") => Some("no"),
+            _ => None,
+        };
+        if let Some(until) = until
+            && at.host.engine.container(&container.name).is_ok()
+        {
             let kept = at.host.memory.policies.entry(container.name.clone());
             kept.or_insert_with(|| policy.to_owned());
             must(
                 at,
                 "stop_failed",
-                &["update", "--restart=no", &container.name],
+                &["update", &format!("--restart={until}"), &container.name],
             )?;
         }
     }

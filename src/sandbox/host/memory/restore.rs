@@ -254,10 +254,10 @@ fn tick(at: &mut HostContext<'_>) -> Result<(), HostError> {
 }
 
 /// What was green before, if all of it is green: each container with what changes when it starts anew.
-/// Where the controller's newest work on the containers failed, nothing is.
+/// Where the controller's newest work on the containers failed, or a restart policy waits to be put back, nothing is.
 fn all_green(at: &HostContext<'_>) -> Option<Vec<String>> {
     let operation = at.host.memory.restore.state.operation()?;
-    if at.host.memory.half_done(operation) {
+    if at.host.memory.half_done(operation) || !at.host.memory.policies.is_empty() {
         return None;
     }
     let armed = at.host.memory.restore.armed.as_ref()?;

@@ -334,6 +334,7 @@ async fn quiesce_keeps_always_down_over_a_boot_and_apply_puts_the_policy_back() 
         .map(|c| QuiesceContainer {
             name: c.name.clone(),
             restart_policy: c.restart_policy.clone(),
+            comes_up: false,
         })
         .collect();
     let quiesce = Job::Quiesce {
