@@ -5,9 +5,11 @@ use sha2::{Digest, Sha256};
 
 /// SHA-256 in lower-case hexadecimal, as `sha256sum` prints it.
 pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |d: u8| char::from(DIGITS[usize::from(d)]);
     Sha256::digest(bytes)
         .iter()
-        .map(|b| format!("{b:02x}"))
+        .flat_map(|b| [digit(b >> 4), digit(b & 15)])
         .collect()
 }
 

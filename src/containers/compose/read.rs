@@ -48,8 +48,10 @@ pub struct ServiceDoc {
 /// # Errors
 /// [`ComposeError`] when the text is not one YAML document with a mapping of services in it.
 pub fn read_services(text: &str) -> Result<BTreeMap<ServiceName, ServiceDoc>, ComposeError> {
-    let places: BTreeMap<String, Place> = places_of(text)?;
-    let whole = merged(parse(text)?)?;
+    // First the stricter parser: it bounds depth and refuses what the other one would only guess at.
+    let parsed = parse(text)?;
+    let places: BTreeMap<String, Place> = places(text).into_iter().collect();
+    let whole = merged(parsed)?;
     services_of(&whole)?
         .iter()
         .map(|(key, value)| {
@@ -58,12 +60,6 @@ pub fn read_services(text: &str) -> Result<BTreeMap<ServiceName, ServiceDoc>, Co
             Ok((name, service(key, value, place)?))
         })
         .collect()
-}
-
-fn places_of(text: &str) -> Result<BTreeMap<String, Place>, ComposeError> {
-    // First the stricter parser: it bounds depth and refuses what the other one would only guess at.
-    parse(text)?;
-    Ok(places(text).into_iter().collect())
 }
 
 /// The same value with its merge keys applied.

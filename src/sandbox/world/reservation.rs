@@ -282,12 +282,12 @@ impl World {
                 instance.reservation = None;
             }
         }
-        for id in self.reservations.keys().cloned().collect::<Vec<_>>() {
-            let one = self.reservations[&id].clone();
-            for _ in 0..self.available(&one) {
+        // Each call to the sandbox comes by here: what is not active is passed by, and nothing is cloned.
+        for one in self.reservations.values().filter(|r| r.is_active()) {
+            for _ in 0..self.available(one) {
                 let mut all = self.instances.values_mut();
                 match all.find(|i| i.reservation.is_none() && one.takes(i)) {
-                    Some(instance) => instance.reservation = Some(id.clone()),
+                    Some(instance) => instance.reservation = Some(one.id.to_string()),
                     None => break,
                 }
             }
