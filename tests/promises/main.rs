@@ -28,6 +28,7 @@ mod killed;
 mod lease;
 mod limits;
 mod locks;
+mod matrix;
 mod model;
 mod predecessor;
 #[path = "../properties/mod.rs"]
