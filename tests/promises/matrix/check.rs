@@ -140,7 +140,12 @@ pub fn end(case: &Case, fault: &Fault, how: How, ran: &mut Ran) -> Vec<String> {
         ));
     }
     let is_committed = committed(&case.plan, entries());
-    let struck_back = (spent.back || fault.back) && !spent.mended;
+    // What the sandbox has of it is as it was: it has not struck at all.
+    let waits = fault.world.as_ref().is_some_and(|f| {
+        let still = &ran.end.world.faults.0;
+        f.times.is_some() && still.contains(f)
+    });
+    let struck_back = (spent.back || (fault.back && !waits)) && !spent.mended;
     match outcome {
         Outcome::Stuck => {
             let failure = match lines.last().map(|l| &l.entry) {
