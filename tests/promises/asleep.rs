@@ -6,20 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use geusemaker::cloud::{
-    Clock, CloudError, CloudErrorKind, Ec2, Effect, Reservation, Reserve, StatusChecks,
-    WhichReservations,
-};
+use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2};
 use geusemaker::host::{Host, HostError};
 use geusemaker::journal::Entry;
-use geusemaker::model::{
-    InstanceFacts, InstanceId, InstanceType, Outcome, Permit, ReservationId, Timestamp, TypeFacts,
-};
+use geusemaker::model::{Outcome, Timestamp};
 use geusemaker::orchestrator::World;
 use geusemaker::sandbox::memory::VirtualClock;
 
 use crate::saga::{Rig, SHAPES, begin, block_on, good, opened};
-use crate::support::over::{HostOver, Over};
+use crate::support::over::{Ec2Over, HostOver, Over, OverEc2};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// How long the network takes to come back after the sleep.
@@ -83,7 +78,10 @@ struct Network {
     host: Arc<dyn Host>,
 }
 
-impl Network {
+impl Ec2Over for Network {
+    fn ec2(&self) -> &dyn Ec2 {
+        self.ec2.as_ref()
+    }
     fn reach(&self) -> Result<(), CloudError> {
         if self.sleeper.has_network() {
             return Ok(());
@@ -95,79 +93,6 @@ impl Network {
             request_id: None,
             kind: CloudErrorKind::Unreachable,
         })
-    }
-}
-
-#[async_trait]
-impl Ec2 for Network {
-    async fn instance(&self, id: &InstanceId) -> Result<Option<InstanceFacts>, CloudError> {
-        self.reach()?;
-        self.ec2.instance(id).await
-    }
-    async fn complete(&self, seen: InstanceFacts) -> Result<InstanceFacts, CloudError> {
-        self.reach()?;
-        self.ec2.complete(seen).await
-    }
-    async fn types(&self, names: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError> {
-        self.reach()?;
-        self.ec2.types(names).await
-    }
-    async fn offered(
-        &self,
-        names: &[InstanceType],
-        zone: &str,
-    ) -> Result<Vec<InstanceType>, CloudError> {
-        self.reach()?;
-        self.ec2.offered(names, zone).await
-    }
-    async fn stop(&self, id: &InstanceId, force: bool) -> Result<(), CloudError> {
-        self.reach()?;
-        self.ec2.stop(id, force).await
-    }
-    async fn start(&self, id: &InstanceId) -> Result<(), CloudError> {
-        self.reach()?;
-        self.ec2.start(id).await
-    }
-    async fn set_type(&self, id: &InstanceId, to: &InstanceType) -> Result<(), CloudError> {
-        self.reach()?;
-        self.ec2.set_type(id, to).await
-    }
-    async fn set_ebs_optimized(&self, id: &InstanceId, to: bool) -> Result<(), CloudError> {
-        self.reach()?;
-        self.ec2.set_ebs_optimized(id, to).await
-    }
-    async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {
-        self.reach()?;
-        self.ec2.permits(id, effect).await
-    }
-    async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError> {
-        self.reach()?;
-        self.ec2.status_checks(id).await
-    }
-    async fn offered_like(
-        &self,
-        pattern: &str,
-        zone: &str,
-    ) -> Result<Vec<InstanceType>, CloudError> {
-        self.reach()?;
-        self.ec2.offered_like(pattern, zone).await
-    }
-    async fn reserve(&self, ask: &Reserve) -> Result<Reservation, CloudError> {
-        self.reach()?;
-        self.ec2.reserve(ask).await
-    }
-    async fn reservations(&self, of: &WhichReservations) -> Result<Vec<Reservation>, CloudError> {
-        self.reach()?;
-        self.ec2.reservations(of).await
-    }
-    async fn release(&self, id: &ReservationId) -> Result<(), CloudError> {
-        self.reach()?;
-        self.ec2.release(id).await
-    }
-
-    async fn console(&self, id: &InstanceId) -> Result<Option<String>, CloudError> {
-        self.reach()?;
-        self.ec2.console(id).await
     }
 }
 
@@ -194,7 +119,7 @@ fn drowsy(rig: &Rig, at: i64, network: bool) -> (World, Arc<Sleeper>) {
             ec2: world.ec2.clone(),
             host: world.host.clone(),
         });
-        (world.ec2, world.host) = (net.clone(), Arc::new(Over(net)));
+        (world.ec2, world.host) = (Arc::new(OverEc2(net.clone())), Arc::new(Over(net)));
     }
     (world, sleeper)
 }

@@ -6,13 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use geusemaker::cloud::{
-    CloudError, Ec2, Effect, Reservation, Reserve, StatusChecks, WhichReservations,
-};
-use geusemaker::model::{
-    InstanceFacts, InstanceId, InstanceType, Outcome, Permit, ReservationId, TypeFacts,
-    UpdateRequest,
-};
+use geusemaker::cloud::{CloudError, Ec2, Reservation, Reserve};
+use geusemaker::model::{InstanceId, InstanceType, Outcome, ReservationId, UpdateRequest};
 use geusemaker::orchestrator::{
     Ended, Prepared, Way, World, execute, prepare_update, resume, unlock,
 };
@@ -23,6 +18,7 @@ use serde_json::Value;
 
 use crate::locks::running;
 use crate::saga::{Rig, block_on, goes, options};
+use crate::support::over::{Ec2Over, OverEc2};
 use crate::support::served::Served;
 use crate::support::{Ran, Sandbox, bare, private_folder};
 
@@ -169,22 +165,9 @@ impl Broken {
 }
 
 #[async_trait]
-impl Ec2 for Broken {
-    async fn instance(&self, id: &InstanceId) -> Result<Option<InstanceFacts>, CloudError> {
-        self.ec2.instance(id).await
-    }
-    async fn complete(&self, seen: InstanceFacts) -> Result<InstanceFacts, CloudError> {
-        self.ec2.complete(seen).await
-    }
-    async fn types(&self, names: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError> {
-        self.ec2.types(names).await
-    }
-    async fn offered(
-        &self,
-        names: &[InstanceType],
-        zone: &str,
-    ) -> Result<Vec<InstanceType>, CloudError> {
-        self.ec2.offered(names, zone).await
+impl Ec2Over for Broken {
+    fn ec2(&self) -> &dyn Ec2 {
+        self.ec2.as_ref()
     }
     async fn stop(&self, id: &InstanceId, force: bool) -> Result<(), CloudError> {
         self.did("stop");
@@ -207,33 +190,13 @@ impl Ec2 for Broken {
         self.did("set_ebs_optimized");
         self.ec2.set_ebs_optimized(id, to).await
     }
-    async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {
-        self.ec2.permits(id, effect).await
-    }
-    async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError> {
-        self.ec2.status_checks(id).await
-    }
-    async fn offered_like(
-        &self,
-        pattern: &str,
-        zone: &str,
-    ) -> Result<Vec<InstanceType>, CloudError> {
-        self.ec2.offered_like(pattern, zone).await
-    }
     async fn reserve(&self, ask: &Reserve) -> Result<Reservation, CloudError> {
         self.did("reserve");
         self.ec2.reserve(ask).await
     }
-    async fn reservations(&self, of: &WhichReservations) -> Result<Vec<Reservation>, CloudError> {
-        self.ec2.reservations(of).await
-    }
     async fn release(&self, id: &ReservationId) -> Result<(), CloudError> {
         self.did("release");
         self.ec2.release(id).await
-    }
-
-    async fn console(&self, id: &InstanceId) -> Result<Option<String>, CloudError> {
-        self.ec2.console(id).await
     }
 }
 
@@ -252,7 +215,7 @@ fn whoever_was_taken_over_does_and_writes_nothing_more() {
                 name: name.clone(),
             });
             let ann = World {
-                ec2: Arc::clone(&broken) as Arc<dyn Ec2>,
+                ec2: Arc::new(OverEc2(Arc::clone(&broken))),
                 ..ann
             };
             let (state, _) = StateDir::open(&ann.state_dir).expect("a folder");

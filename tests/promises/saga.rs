@@ -6,19 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use geusemaker::cloud::{
-    Clock, CloudError, CloudErrorKind, Ec2, Effect, Lasting, Reservation, Reserve, StatusChecks,
-    WhichReservations,
-};
+use geusemaker::cloud::{Clock, CloudError, CloudErrorKind, Ec2, Lasting, Reservation, Reserve};
 use geusemaker::host::{
     ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobState, MountRequest, Tag,
 };
 use geusemaker::journal::{Entry, Failure, FailureClass, JOURNAL_SCHEMA, Line, committed};
 use geusemaker::model::{
-    Capacity, ChangeOptions, Deployment, Desired, DesiredImage, GateSettings, ImageRef,
-    InstanceFacts, InstanceId, InstanceType, MountFacts, OperationId, Outcome, PROGRESS_MS, Permit,
-    Purpose, ReservationId, RestoreState, RollbackRequest, ServiceName, SnapshotId, TypeFacts,
-    UpdateRequest,
+    Capacity, ChangeOptions, Deployment, Desired, DesiredImage, GateSettings, ImageRef, InstanceId,
+    InstanceType, MountFacts, OperationId, Outcome, PROGRESS_MS, Purpose, ReservationId,
+    RestoreState, RollbackRequest, ServiceName, SnapshotId, UpdateRequest,
 };
 use geusemaker::orchestrator::{
     Ask, Ended, Limits, Operation, Prepared, Recorder, TakenUp, Unguarded, Way, World, execute,
@@ -31,7 +27,7 @@ use geusemaker::sandbox::rig::Memory;
 use geusemaker::snapshot::Snapshot;
 use geusemaker::state::StateDir;
 
-use crate::support::over::{HostOver, Over};
+use crate::support::over::{Ec2Over, HostOver, Over, OverEc2};
 
 /// Which effect fails, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,22 +98,9 @@ impl Faulty {
 }
 
 #[async_trait]
-impl Ec2 for Faulty {
-    async fn instance(&self, id: &InstanceId) -> Result<Option<InstanceFacts>, CloudError> {
-        self.ec2.instance(id).await
-    }
-    async fn complete(&self, seen: InstanceFacts) -> Result<InstanceFacts, CloudError> {
-        self.ec2.complete(seen).await
-    }
-    async fn types(&self, names: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError> {
-        self.ec2.types(names).await
-    }
-    async fn offered(
-        &self,
-        names: &[InstanceType],
-        zone: &str,
-    ) -> Result<Vec<InstanceType>, CloudError> {
-        self.ec2.offered(names, zone).await
+impl Ec2Over for Faulty {
+    fn ec2(&self) -> &dyn Ec2 {
+        self.ec2.as_ref()
     }
     async fn stop(&self, id: &InstanceId, force: bool) -> Result<(), CloudError> {
         self.cloud(self.ec2.stop(id, force)).await
@@ -131,34 +114,14 @@ impl Ec2 for Faulty {
     async fn set_ebs_optimized(&self, id: &InstanceId, to: bool) -> Result<(), CloudError> {
         self.cloud(self.ec2.set_ebs_optimized(id, to)).await
     }
-    async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {
-        self.ec2.permits(id, effect).await
-    }
-    async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError> {
-        self.ec2.status_checks(id).await
-    }
-    async fn offered_like(
-        &self,
-        pattern: &str,
-        zone: &str,
-    ) -> Result<Vec<InstanceType>, CloudError> {
-        self.ec2.offered_like(pattern, zone).await
-    }
     async fn reserve(&self, ask: &Reserve) -> Result<Reservation, CloudError> {
         self.cloud(self.ec2.reserve(ask)).await
-    }
-    async fn reservations(&self, of: &WhichReservations) -> Result<Vec<Reservation>, CloudError> {
-        self.ec2.reservations(of).await
     }
     async fn release(&self, id: &ReservationId) -> Result<(), CloudError> {
         if self.left.load(Ordering::SeqCst) == 1 && self.when == When::Before {
             self.unreleased.store(1, Ordering::SeqCst);
         }
         self.cloud(self.ec2.release(id)).await
-    }
-
-    async fn console(&self, id: &InstanceId) -> Result<Option<String>, CloudError> {
-        self.ec2.console(id).await
     }
 }
 
@@ -372,7 +335,7 @@ impl Rig {
             host,
         });
         let world = World {
-            ec2: faulty.clone(),
+            ec2: Arc::new(OverEc2(faulty.clone())),
             efs: self.memory.cloud(),
             parameters: self.memory.cloud(),
             guard: Arc::new(Unguarded),

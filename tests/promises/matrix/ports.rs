@@ -3,16 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use geusemaker::cloud::{
-    CloudError, Ec2, Effect, Reservation, Reserve, StatusChecks, WhichReservations,
-};
+use geusemaker::cloud::{CloudError, Ec2, Reservation, Reserve};
 use geusemaker::host::{
-    ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobState, LookRequest, MountRequest,
-    OrderFacts, OrderRequest, ProbeFacts, ProbeRequest, SampleRequest, Tag,
+    ArmRequest, HoldFacts, HoldRequest, Host, HostError, Job, JobState, MountRequest, Tag,
 };
 use geusemaker::model::{
-    FolderSeen, HostFacts, InstanceFacts, InstanceId, InstanceType, MountFacts, Permit,
-    ReservationId, RestoreState, TypeFacts,
+    InstanceFacts, InstanceId, InstanceType, MountFacts, ReservationId, RestoreState,
 };
 use geusemaker::plan::Action;
 use geusemaker::sandbox::host::memory::MemoryHost;
@@ -23,6 +19,7 @@ use super::bugs::Bug;
 use super::fault::Kind;
 use super::site::Site;
 use super::tape::Shared;
+use crate::support::over::{Ec2Over, HostOver};
 
 /// EC2 and the host, watched.
 pub struct Watched {
@@ -32,7 +29,7 @@ pub struct Watched {
 }
 
 impl Watched {
-    fn before(&self, call: &'static str, fits: fn(&Action) -> bool) -> Option<Kind> {
+    fn begins(&self, call: &'static str, fits: fn(&Action) -> bool) -> Option<Kind> {
         self.tape.lock().expect("one thread").before(call, fits)
     }
 
@@ -50,7 +47,7 @@ impl Watched {
         fits: fn(&Action) -> bool,
         effect: impl Future<Output = Result<T, CloudError>>,
     ) -> Result<T, CloudError> {
-        let struck = self.before(call, fits);
+        let struck = self.begins(call, fits);
         let answer = match struck {
             None => effect.await,
             Some(kind) if kind.happens() => effect.await.and(Err(kind.cloud())),
@@ -66,7 +63,7 @@ impl Watched {
         fits: fn(&Action) -> bool,
         effect: impl Future<Output = Result<T, HostError>>,
     ) -> Result<T, HostError> {
-        let struck = self.before(call, fits);
+        let struck = self.begins(call, fits);
         let answer = match struck {
             None => effect.await,
             Some(kind) if kind.happens() => effect.await.and(Err(kind.host())),
@@ -85,7 +82,10 @@ impl Watched {
 }
 
 #[async_trait]
-impl Ec2 for Watched {
+impl Ec2Over for Watched {
+    fn ec2(&self) -> &dyn Ec2 {
+        &self.cloud
+    }
     async fn instance(&self, id: &InstanceId) -> Result<Option<InstanceFacts>, CloudError> {
         if self.looks().is_err() {
             return Err(Kind::Expired.cloud());
@@ -96,26 +96,6 @@ impl Ec2 for Watched {
             None => Ok(seen),
         }
     }
-    async fn complete(&self, seen: InstanceFacts) -> Result<InstanceFacts, CloudError> {
-        self.cloud.complete(seen).await
-    }
-    async fn types(&self, names: &[InstanceType]) -> Result<Vec<TypeFacts>, CloudError> {
-        self.cloud.types(names).await
-    }
-    async fn offered(
-        &self,
-        names: &[InstanceType],
-        zone: &str,
-    ) -> Result<Vec<InstanceType>, CloudError> {
-        self.cloud.offered(names, zone).await
-    }
-    async fn offered_like(
-        &self,
-        pattern: &str,
-        zone: &str,
-    ) -> Result<Vec<InstanceType>, CloudError> {
-        self.cloud.offered_like(pattern, zone).await
-    }
     async fn stop(&self, id: &InstanceId, force: bool) -> Result<(), CloudError> {
         let fits = |a: &Action| matches!(a, Action::StopInstance { .. });
         self.on_cloud("ec2:StopInstances", fits, self.cloud.stop(id, force))
@@ -123,7 +103,7 @@ impl Ec2 for Watched {
     }
     async fn start(&self, id: &InstanceId) -> Result<(), CloudError> {
         let call = "ec2:StartInstances";
-        match self.before(call, |a| matches!(a, Action::StartInstance {})) {
+        match self.begins(call, |a| matches!(a, Action::StartInstance {})) {
             Some(Kind::FallsBack) => {
                 let reason = StateReason {
                     code: "Server.InternalError".into(),
@@ -160,20 +140,11 @@ impl Ec2 for Watched {
         self.on_cloud("ec2:ModifyInstanceAttribute", fits, effect)
             .await
     }
-    async fn permits(&self, id: &InstanceId, effect: &Effect) -> Result<Permit, CloudError> {
-        self.cloud.permits(id, effect).await
-    }
-    async fn status_checks(&self, id: &InstanceId) -> Result<StatusChecks, CloudError> {
-        self.cloud.status_checks(id).await
-    }
     async fn reserve(&self, ask: &Reserve) -> Result<Reservation, CloudError> {
         let fits = |a: &Action| matches!(a, Action::ReserveCapacity(_));
         let effect = self.cloud.reserve(ask);
         self.on_cloud("ec2:CreateCapacityReservation", fits, effect)
             .await
-    }
-    async fn reservations(&self, of: &WhichReservations) -> Result<Vec<Reservation>, CloudError> {
-        self.cloud.reservations(of).await
     }
     async fn release(&self, id: &ReservationId) -> Result<(), CloudError> {
         let fits = |a: &Action| {
@@ -187,34 +158,15 @@ impl Ec2 for Watched {
         self.on_cloud("ec2:CancelCapacityReservation", fits, effect)
             .await
     }
-    async fn console(&self, id: &InstanceId) -> Result<Option<String>, CloudError> {
-        self.cloud.console(id).await
-    }
 }
 
 #[async_trait]
-impl Host for Watched {
-    async fn look(&self, on: &InstanceId, ask: &LookRequest) -> Result<HostFacts, HostError> {
-        self.looks()?;
-        self.host.look(on, ask).await
+impl HostOver for Watched {
+    fn below(&self) -> &dyn Host {
+        &self.host
     }
-    async fn order(
-        &self,
-        on: &InstanceId,
-        tag: Option<&Tag>,
-        ask: &OrderRequest,
-    ) -> Result<OrderFacts, HostError> {
-        self.host.order(on, tag, ask).await
-    }
-    async fn sample(
-        &self,
-        on: &InstanceId,
-        ask: &SampleRequest,
-    ) -> Result<Vec<FolderSeen>, HostError> {
-        self.host.sample(on, ask).await
-    }
-    async fn probe(&self, on: &InstanceId, ask: &ProbeRequest) -> Result<ProbeFacts, HostError> {
-        self.host.probe(on, ask).await
+    fn before(&self) -> Result<(), HostError> {
+        self.looks()
     }
     async fn mount(
         &self,
@@ -263,10 +215,6 @@ impl Host for Watched {
             bug.behind(&self.tape, call);
         }
         answer
-    }
-    async fn poll(&self, on: &InstanceId, tag: &Tag) -> Result<JobState, HostError> {
-        self.looks()?;
-        self.host.poll(on, tag).await
     }
     async fn arm(
         &self,

@@ -21,6 +21,7 @@ use super::fault::Fault;
 use super::ports::Watched;
 use super::site::{Site, State};
 use super::tape::{Disk, Point, Tape};
+use crate::support::over::{Over, OverEc2};
 
 pub const GATE: GateSettings = GateSettings {
     timeout_ms: 5_000,
@@ -204,8 +205,8 @@ impl Lab {
             tape: Arc::clone(&shared),
         });
         let world = World {
-            ec2: watched.clone(),
-            host: watched.clone(),
+            ec2: Arc::new(OverEc2(watched.clone())),
+            host: Arc::new(Over(watched.clone())),
             ..self.world(&site)
         };
         let mut disk = Disk(Arc::clone(&shared));
