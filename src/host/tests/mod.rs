@@ -5,6 +5,7 @@ mod exec;
 mod facts;
 mod hold;
 mod jobs;
+mod limits;
 mod logs;
 pub(crate) mod machine;
 mod order;

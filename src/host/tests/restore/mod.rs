@@ -3,6 +3,7 @@
 mod arms;
 mod fires;
 mod table;
+mod waits;
 
 use std::time::{Duration, Instant};
 
