@@ -3,6 +3,7 @@
 
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 
 use serde_json::Value;
 
@@ -96,7 +97,8 @@ fn at_each_step(name: &str, pauses: bool, all: bool) {
     let all = all || std::env::var(FORCE).is_ok_and(|what| what == "all");
     let some = [Some(0), first_of_outage, end_of_outage, Some(last)];
     let wanted = |at: &usize| all || some.contains(&Some(*at));
-    for (at, (step, outage)) in steps.iter().enumerate().filter(|(at, _)| wanted(at)) {
+    let one = |at: usize| {
+        let (step, outage) = &steps[at];
         let sandbox = sandbox();
         let mut terminal = Terminal::run(update(&sandbox), |c| c.stdout(Stdio::piped()));
         terminal.until(&begins(step));
@@ -127,7 +129,20 @@ fn at_each_step(name: &str, pauses: bool, all: bool) {
         } else {
             is_updated(&sandbox);
         }
-    }
+    };
+    // Each waits for most of its time, and has a sandbox of its own.
+    let left = Mutex::new((0..steps.len()).filter(wanted));
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                loop {
+                    let next = left.lock().expect("no step has failed").next();
+                    let Some(at) = next else { break };
+                    one(at);
+                }
+            });
+        }
+    });
 }
 
 #[test]
