@@ -48,8 +48,8 @@ pub(super) fn begins_after(m: &Machine, wait: &str) {
     );
 }
 
-/// Until a test says so with `go`.
-pub(super) const TOLD: &str = "while [ ! -f \"$STUB/go\" ]; do sleep 0.1; done";
+/// Until a test says so with `go`, or is over.
+pub(super) const TOLD: &str = "while [ -d \"$STUB\" ] && [ ! -f \"$STUB/go\" ]; do sleep 0.1; done";
 
 pub(super) fn go(m: &Machine) {
     m.set("go", "");
