@@ -21,7 +21,7 @@ use geusemaker::sandbox::world::SEED_INSTANCE;
 use geusemaker::state::StateDir;
 use measure::median;
 use support::served::Served;
-use support::{BIN, Sandbox};
+use support::{Sandbox, bare};
 
 /// Runs of each.
 const RUNS: usize = 9;
@@ -98,7 +98,7 @@ fn show(what: &str, mut run: impl FnMut(usize) -> Command) {
 
 fn main() {
     println!("median of {RUNS} runs; memory is the peak");
-    show("--version", |_| bare(&["--version"], None));
+    show("--version", |_| program(&["--version"], None));
 
     let many = Sandbox::new();
     let mut one = many.world(|world| world.seeded_deployment(SystemClock.now()));
@@ -108,7 +108,7 @@ fn main() {
         one.name = DeploymentName::new(format!("stack-{n}")).expect("a name");
         state.save(&one).expect("it is written");
     }
-    show("list, of a thousand", |_| bare(&["list"], Some(&folder)));
+    show("list, of a thousand", |_| program(&["list"], Some(&folder)));
 
     let Some(python) = std::env::var_os("GEUSEMAKER_WIRE").map(PathBuf::from) else {
         println!("a change of the type: left out, for want of boto3: see docs/performance.md");
@@ -133,7 +133,7 @@ fn main() {
         command
     };
     let adopt = ["adopt", "my-dev-stack", "--instance-id", SEED_INSTANCE];
-    used(&with(bare(&adopt, Some(&state))));
+    used(&with(program(&adopt, Some(&state))));
     sandbox.world(|world| {
         let now = SystemClock.now();
         world
@@ -152,36 +152,36 @@ fn main() {
             "--instance-type",
             to(n),
         ];
-        with(bare(&words, Some(&state)))
+        with(program(&words, Some(&state)))
     });
     // An odd number of runs: the type is t3.large now.
     show("the same by boto3", |n| {
         let mut command = Command::new(&python);
+        command.envs(path());
         command.args(["-c", BOTO3, SEED_INSTANCE, to(n + 1)]);
-        with(path(command))
+        with(command)
     });
     show("the same by the AWS CLI", |n| {
         let aws = python.with_file_name("aws");
         let mut command = Command::new("/bin/sh");
+        command.envs(path());
         command.args(["-c", CLI, "sh"]).arg(aws);
         command.args([SEED_INSTANCE, to(n)]);
-        with(path(command))
+        with(command)
     });
 }
 
-/// The program with nothing of the caller's environment, and this state folder.
-fn bare(words: &[&str], state: Option<&Path>) -> Command {
-    let mut command = Command::new(BIN);
+/// The program, with this state folder.
+fn program(words: &[&str], state: Option<&Path>) -> Command {
+    let mut command = bare();
     command.args(words);
     if let Some(state) = state {
         command.env("GEUSEMAKER_STATE", state);
     }
-    path(command)
+    command
 }
 
-fn path(mut command: Command) -> Command {
-    command
-        .env("PATH", "/usr/bin:/bin")
-        .env("HOME", "/nonexistent");
-    command
+/// All that the others need of the caller's environment.
+fn path() -> Option<(&'static str, std::ffi::OsString)> {
+    Some(("PATH", std::env::var_os("PATH")?))
 }

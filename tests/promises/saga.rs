@@ -168,6 +168,19 @@ impl HostOver for Faulty {
     }
 }
 
+/// A line that cannot be written any more.
+pub fn power_gone() -> Failure {
+    Failure {
+        code: "power".into(),
+        message: "the power is gone".into(),
+        causes: vec![],
+        help: vec![],
+        checks: vec![],
+        logs: vec![],
+        class: FailureClass::Pauses,
+    }
+}
+
 /// A journal in memory that loses power at its n-th line.
 struct Paper {
     left: i64,
@@ -178,15 +191,7 @@ impl Recorder for Paper {
     fn append(&mut self, line: &Line) -> Result<(), Failure> {
         self.left -= 1;
         if self.left == 0 {
-            return Err(Failure {
-                code: "power".into(),
-                message: "the power is gone".into(),
-                causes: vec![],
-                help: vec![],
-                checks: vec![],
-                logs: vec![],
-                class: FailureClass::Pauses,
-            });
+            return Err(power_gone());
         }
         self.lines.push(line.clone());
         Ok(())

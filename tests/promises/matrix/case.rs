@@ -212,7 +212,7 @@ impl Case {
     /// Plans it, and lets it run once with nothing in its way.
     pub fn new(lab: &Lab, shape: &Shape, bug: Option<Bug>) -> Self {
         let (start, deployment) = seeded(shape);
-        let (plan, snapshot) = plan(lab, &start, &deployment, &desired(shape), "before");
+        let (plan, snapshot) = planned(lab, &start, &deployment, &desired(shape), "before");
         let first = Self::of(
             shape,
             deployment,
@@ -245,7 +245,8 @@ impl Case {
             controllers,
             ..first.start.clone()
         };
-        let (plan, snapshot) = plan_of(lab, &start, &first.deployment, &way_back(&first.snapshot));
+        let desired = way_back(&first.snapshot);
+        let (plan, snapshot) = planned(lab, &start, &first.deployment, &desired, "between");
         Self::of(shape, first.deployment, plan, snapshot, start, bug).with_end(lab)
     }
 
@@ -298,7 +299,7 @@ impl Case {
 
     /// What the world is like behind the plan as it should be.
     fn with_end(mut self, lab: &Lab) -> Self {
-        let mut clean = Self::of(
+        let clean = Self::of(
             &self.shape,
             self.deployment.clone(),
             (*self.judged.clean).clone(),
@@ -306,7 +307,6 @@ impl Case {
             self.start.clone(),
             None,
         );
-        clean.start.synced = 1;
         let none = Fault::none();
         let mut ran = lab.process(&clean, &clean.start, How::First, &none, None, false);
         let journal = ran.end.journal().last().map(|l| l.entry.clone());
@@ -322,10 +322,6 @@ impl Case {
         judged.after = after;
         self
     }
-}
-
-fn plan_of(lab: &Lab, at: &State, deployment: &Deployment, desired: &Desired) -> (Plan, Snapshot) {
-    plan(lab, at, deployment, desired, "between")
 }
 
 /// What comes of a wish.
@@ -375,7 +371,7 @@ pub fn decide(
     }
 }
 
-fn plan(
+fn planned(
     lab: &Lab,
     at: &State,
     deployment: &Deployment,

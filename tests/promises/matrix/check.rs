@@ -9,8 +9,9 @@ use geusemaker::sandbox::world::SEED_INSTANCE;
 use super::case::{Case, OPERATION};
 use super::fault::Fault;
 use super::run::{How, Ran};
-use super::site::{State, containers, differing};
+use super::site::{State, differing};
 use super::tape::{Judged, kind};
+use crate::support::stack::containers;
 
 /// Nothing else ever in between: type, files and images are of before or of after; whoever is down on a host that
 /// runs has an armed host.

@@ -48,13 +48,8 @@ impl Watched {
         effect: impl Future<Output = Result<T, CloudError>>,
     ) -> Result<T, CloudError> {
         let struck = self.begins(call, fits);
-        let answer = match struck {
-            None => effect.await,
-            Some(kind) if kind.happens() => effect.await.and(Err(kind.cloud())),
-            Some(kind) => Err(kind.cloud()),
-        };
-        self.behind(call);
-        answer
+        self.answers(call, struck.map(|k| (k, k.cloud())), effect)
+            .await
     }
 
     async fn on_host<T>(
@@ -64,10 +59,21 @@ impl Watched {
         effect: impl Future<Output = Result<T, HostError>>,
     ) -> Result<T, HostError> {
         let struck = self.begins(call, fits);
+        self.answers(call, struck.map(|k| (k, k.host())), effect)
+            .await
+    }
+
+    /// The effect and its answer, as far as the fault lets them be.
+    async fn answers<T, E>(
+        &self,
+        call: &'static str,
+        struck: Option<(Kind, E)>,
+        effect: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         let answer = match struck {
             None => effect.await,
-            Some(kind) if kind.happens() => effect.await.and(Err(kind.host())),
-            Some(kind) => Err(kind.host()),
+            Some((kind, error)) if kind.happens() => effect.await.and(Err(error)),
+            Some((_, error)) => Err(error),
         };
         self.behind(call);
         answer
@@ -116,13 +122,8 @@ impl Ec2Over for Watched {
                 Ok(())
             }
             struck => {
-                let answer = match struck {
-                    Some(kind) if !kind.happens() => Err(kind.cloud()),
-                    Some(kind) => self.cloud.start(id).await.and(Err(kind.cloud())),
-                    None => self.cloud.start(id).await,
-                };
-                self.behind(call);
-                answer
+                let struck = struck.map(|k| (k, k.cloud()));
+                self.answers(call, struck, self.cloud.start(id)).await
             }
         }
     }

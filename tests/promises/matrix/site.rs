@@ -15,6 +15,7 @@ use geusemaker::sandbox::world::{SEED_INSTANCE, World};
 use jiff::SignedDuration;
 
 use super::fault::Spent;
+use crate::support::stack::containers;
 
 /// Everything that is there when the controller is gone. Two that are equal go on alike: all that a controller
 /// decides from is in here.
@@ -158,14 +159,6 @@ pub fn stack(world: &mut World, now: Timestamp) -> BTreeMap<String, String> {
     let files = host.memory.files.0.iter();
     out.extend(files.map(|(path, text)| (format!("file {path}"), text.clone())));
     out
-}
-
-/// The containers of the stack: not those that only hold an image.
-pub fn containers(
-    world: &World,
-) -> impl Iterator<Item = &geusemaker::sandbox::host::docker::Container> {
-    let all = world.hosts[SEED_INSTANCE].engine.containers.iter();
-    all.filter(|c| !c.name.starts_with("geusemaker-held-"))
 }
 
 /// What differs, for people.

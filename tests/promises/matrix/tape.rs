@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use geusemaker::cloud::Clock;
-use geusemaker::journal::{Entry, Failure, FailureClass, Line};
+use geusemaker::journal::{Entry, Failure, Line};
 use geusemaker::orchestrator::Recorder;
 use geusemaker::plan::{Action, Plan};
 
@@ -12,6 +12,7 @@ use super::bugs::Bug;
 use super::check;
 use super::fault::{Fault, Kind, Spent};
 use super::site::{Site, State};
+use crate::saga::power_gone;
 
 /// So many lines and effects one controller may need; the longest clean run has less than half.
 pub const BOUND: usize = 250;
@@ -215,15 +216,7 @@ impl Recorder for Disk {
         tape.point(|| format!("before line {}", name()));
         tape.done += 1;
         if tape.is_lost() {
-            return Err(Failure {
-                code: "power".into(),
-                message: "the power is gone".into(),
-                causes: vec![],
-                help: vec![],
-                checks: vec![],
-                logs: vec![],
-                class: FailureClass::Pauses,
-            });
+            return Err(power_gone());
         }
         match tape.bug {
             Some(bug) => bug.append(&mut tape, line),
