@@ -9,11 +9,11 @@ use crate::host::{ExecAsk, ExecStanding, ExecState, HostError, Place, parse_exec
 
 const ID: &str = "20261120-100000-beef";
 
-fn ask(m: &Machine, ask: &ExecAsk) -> Result<ExecState, HostError> {
+pub(super) fn ask(m: &Machine, ask: &ExecAsk) -> Result<ExecState, HostError> {
     parse_exec(&m.ask(Verb::Exec, exec(ID, ask))?)
 }
 
-fn begin(argv: &[&str], limit_s: u32) -> ExecAsk {
+pub(super) fn begin(argv: &[&str], limit_s: u32) -> ExecAsk {
     let argv = argv.iter().map(|a| a.as_bytes().to_vec()).collect();
     ExecAsk::Begin { argv, limit_s }
 }

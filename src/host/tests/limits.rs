@@ -3,14 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::exec;
 use super::machine::{Machine, machines, machines_without_applets, tag};
-use crate::host::channel::shell::exec;
 use crate::host::scripts::Verb;
-use crate::host::{
-    ExecAsk, ExecStanding, ExecState, Input, JobState, Place, ProbeRequest, parse_exec, parse_probe,
-};
-
-const ID: &str = "20261120-100000-beef";
+use crate::host::{ExecAsk, ExecStanding, Input, JobState, Place, ProbeRequest, parse_probe};
 
 pub(super) fn on_each(all: Vec<Machine>, test: impl Fn(&Machine) + Sync) {
     std::thread::scope(|scope| {
@@ -18,15 +14,6 @@ pub(super) fn on_each(all: Vec<Machine>, test: impl Fn(&Machine) + Sync) {
             scope.spawn(|| test(m));
         }
     });
-}
-
-fn ask(m: &Machine, ask: &ExecAsk) -> ExecState {
-    parse_exec(&m.ask(Verb::Exec, exec(ID, ask)).unwrap()).unwrap()
-}
-
-fn begin(argv: &[&str], limit_s: u32) -> ExecAsk {
-    let argv = argv.iter().map(|a| a.as_bytes().to_vec()).collect();
-    ExecAsk::Begin { argv, limit_s }
 }
 
 /// How long it took.
@@ -60,9 +47,9 @@ fn a_command_that_lives_on_after_its_time_is_killed() {
     on_each(machines(), |m| {
         let script = "trap '' TERM; echo begun; while :; do sleep 0.2; done";
         let (standing, took) = took(|| {
-            ask(m, &begin(&["sh", "-c", script], 1));
+            exec::ask(m, &exec::begin(&["sh", "-c", script], 1)).unwrap();
             loop {
-                let state = ask(m, &ExecAsk::Read(Place::default()));
+                let state = exec::ask(m, &ExecAsk::Read(Place::default())).unwrap();
                 if state.standing != ExecStanding::Running {
                     break state.standing;
                 }
@@ -79,12 +66,12 @@ fn a_command_that_lives_on_after_its_time_is_killed() {
 #[test]
 fn a_command_that_has_not_ended_or_not_begun_is_answered_as_running() {
     on_each(machines(), |m| {
-        let state = ask(m, &begin(&["sleep", "3"], 60));
+        let state = exec::ask(m, &exec::begin(&["sleep", "3"], 60)).unwrap();
         assert_eq!(state.standing, ExecStanding::Running, "{}", m.shell);
     });
     on_each(machines_without_applets(), |m| {
         begins_after(m, TOLD);
-        let (state, took) = took(|| ask(m, &begin(&["true"], 60)));
+        let (state, took) = took(|| exec::ask(m, &exec::begin(&["true"], 60)).unwrap());
         go(m);
         assert_eq!(state.standing, ExecStanding::Running, "{}", m.shell);
         assert!(took >= Duration::from_secs(3), "{}: {took:?}", m.shell);
