@@ -44,4 +44,5 @@ mod shell;
 mod signals;
 mod support;
 mod taken_up;
+mod turns;
 mod wire;
