@@ -150,7 +150,7 @@ fn by_force() -> bool {
     std::env::var_os("GEUSEMAKER_FORCE").is_some()
 }
 
-/// How many have run; `.ci/run` waits for this line.
+/// How many have run, where all were asked for. `.ci/run` leaves some to another turn, and counts by itself.
 fn count(small: bool) -> String {
     let all = TESTS.len();
     let (left, why) = if small {
