@@ -135,7 +135,9 @@ fn on_an_engine(name: &str, test: fn(&Real)) {
     if small && OF_SYSTEMD.contains(&name) {
         say(&format!("not shown on the small instance: engine::{name}"));
     } else if !by_force() && OF_FORCE.contains(&Some(name)) {
-        say(&format!("not shown in a merge: engine::{name}"));
+        say(&format!(
+            "not shown without GEUSEMAKER_FORCE: engine::{name}"
+        ));
     } else {
         let short: String = name.chars().take(24).collect();
         test(&Real::new(&folder, &short));
