@@ -189,25 +189,18 @@ impl Leases {
         Ok(all)
     }
 
-    /// What was announced below a lease whose owner has not looked yet is open there, too.
+    /// What was announced below a lease whose owner has not looked yet is open there, too; also through several of them,
+    /// where one owner after the other fell asleep behind its confirmation.
     fn carry_over(&mut self) {
-        let Some((newest, lease)) = self.counting() else {
-            return;
-        };
-        let announced = match lease.fresh && lease.open_operation.is_none() {
-            true => self.counting_below(newest),
-            false => None,
-        };
-        let open = announced.and_then(|(_, below)| below.open_operation.clone());
-        let newest = self.0.iter_mut().find(|n| n.number == newest);
-        if let (
-            Some(Numbered {
-                lease: Ok(lease), ..
-            }),
-            Some(open),
-        ) = (newest, open)
-        {
-            lease.open_operation = Some(open);
+        let mut announced = None;
+        for lease in self.0.iter_mut().filter_map(|n| n.lease.as_mut().ok()) {
+            if !matches!(lease.phase, Phase::Held | Phase::Released) {
+                continue;
+            }
+            if lease.fresh && lease.open_operation.is_none() {
+                lease.open_operation = announced;
+            }
+            announced = lease.open_operation.clone();
         }
     }
 

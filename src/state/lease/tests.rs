@@ -769,3 +769,39 @@ async fn what_began_while_its_taker_slept_before_the_confirmation_is_not_taken_o
         assert_eq!(open_there, &Some(open("op-1")), "dies {dies}");
     }
 }
+
+#[tokio::test]
+async fn what_was_announced_is_open_through_every_lease_whose_owner_has_not_looked_yet() {
+    // Found by reading, behind a failure of contention: of two that are confirmed one above the other, the second looked one
+    // lease down alone.
+    let fresh = Lease {
+        fresh: true,
+        ..lease(Phase::Held, None)
+    };
+    let announced = lease(Phase::Held, Some(open("op-1")));
+    let looked = lease(Phase::Released, None);
+    let passed = lease(Phase::Claimed, None);
+    for (all, expected) in [
+        (vec![&announced, &fresh], Some("op-1")),
+        (vec![&announced, &fresh, &fresh], Some("op-1")),
+        (
+            vec![&announced, &fresh, &passed, &fresh, &fresh],
+            Some("op-1"),
+        ),
+        (vec![&announced, &looked, &fresh], None),
+        (vec![&announced, &fresh, &looked], None),
+    ] {
+        let account = Account::new();
+        for (number, lease) in (1..).zip(&all) {
+            account.put(number, lease).await;
+        }
+        let expected = expected.map(open);
+        let leases = account.leases().await;
+        let (_, counting) = leases.counting().unwrap();
+        assert_eq!(counting.open_operation, expected, "{all:?}");
+        let (_, below) = leases.counting_below(all.len() as u64).unwrap();
+        let was = all[all.len() - 2];
+        let is_open = was.open_operation.is_some() || was.fresh;
+        assert_eq!(below.open_operation.is_some(), is_open, "{all:?}");
+    }
+}

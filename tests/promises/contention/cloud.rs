@@ -111,10 +111,14 @@ impl Account {
         self.sim.now()
     }
 
-    /// Notes which numbers count by now.
-    fn note(&self) {
+    /// Notes that this lease was written, and which numbers count by now.
+    fn note(&self, name: &str) {
         let all = at_once(Leases::look(&self.parameters, &self.name)).expect("it never fails");
         let mut history = self.history.lock().expect("no panic");
+        let number = name.rsplit('/').next().expect("a name");
+        let number = number.parse().expect("a number");
+        let written = history.written.entry(number).or_default();
+        written.push(self.sim.now());
         if let Some((number, lease)) = all.counting() {
             history.counts(self.sim.now(), number, &lease.owner.host);
             // Never held: it was put there to break another, whether its sender was told so or not.
@@ -206,7 +210,7 @@ impl Parameters for Wire {
         let (name, value) = (name.to_owned(), value.to_owned());
         let act = move |a: &Account| {
             let done = at_once(a.parameters.create(&name, &value));
-            a.note();
+            a.note(&name);
             done
         };
         self.call("ssm:PutParameter", true, act).await?.1
@@ -216,7 +220,7 @@ impl Parameters for Wire {
         let (name, value) = (name.to_owned(), value.to_owned());
         let act = move |a: &Account| {
             let done = at_once(a.parameters.overwrite(&name, &value));
-            a.note();
+            a.note(&name);
             done
         };
         self.call("ssm:PutParameter", true, act).await?.1

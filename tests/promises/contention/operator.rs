@@ -181,7 +181,9 @@ impl Desk {
                 let machine = machine.lock().expect("no panic");
                 let open = machine.open.as_ref().map(|open| &open.id);
                 let wrote = open.is_some() && open == machine.wrote.as_ref();
-                let taken = other != self.operator && wrote;
+                // One that fell asleep behind its confirmation has been passed over; it will see so at its first question.
+                let above = held.number > machine.fence;
+                let taken = other != self.operator && wrote && above;
                 assert!(
                     !taken,
                     "an operation that had begun was taken over: {machine:?}"
