@@ -9,12 +9,17 @@ const WIDTH: usize = 200;
 /// and what is not known of them (cut off in the middle, as the buffer is a ring) leaves at most some letters.
 pub fn console_tail(text: &str) -> Vec<String> {
     let plain = without_sequences(text);
-    let lines = plain.split(['\n', '\r']).map(str::trim_end);
-    let lines: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(LINES)..]
-        .iter()
-        .map(|line| line.chars().take(WIDTH).collect())
-        .collect()
+    let lines = plain.split(['\n', '\r']).map(|line| {
+        // Cut first: what begins behind the width leaves a blank line.
+        let end = line
+            .char_indices()
+            .nth(WIDTH)
+            .map_or(line.len(), |(at, _)| at);
+        line[..end].trim_end()
+    });
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    let kept = &lines[lines.len().saturating_sub(LINES)..];
+    kept.iter().map(|line| (*line).to_owned()).collect()
 }
 
 /// Without control sequences (ECMA-48: `ESC [ … final`, `ESC ] … BEL`, two-character ones, the C1 forms of both) and
@@ -103,5 +108,8 @@ mod tests {
             ("line 80", "line 99")
         );
         assert_eq!(console_tail(&"x".repeat(5000))[0].len(), WIDTH);
+        // Found by a million inputs: what is left of it was blank.
+        let far = format!("one\n{}two", " ".repeat(WIDTH));
+        assert_eq!(console_tail(&far), ["one"]);
     }
 }
