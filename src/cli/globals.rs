@@ -77,6 +77,9 @@ pub enum ColorMode {
     Never,
 }
 
+/// The longest path of a state folder, in bytes: `PATH_MAX` of Linux is 4096 with the NUL behind it, that of macOS 1024.
+const LONGEST_PATH: usize = 4_095;
+
 /// Flags and environment together: what is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -131,6 +134,13 @@ impl Settings {
             ))
             .because(error)
         })?;
+        // What no system opens is not repeated in each message about it.
+        let long = state.as_os_str().len();
+        if long > LONGEST_PATH {
+            return Err(CommandError::usage(format!(
+                "the path of the state folder has {long} bytes; {LONGEST_PATH} are the most"
+            )));
+        }
         Ok(Self {
             state,
             sandbox,
@@ -273,6 +283,10 @@ mod tests {
         );
         let error = dir(&["list"], &Env::default()).unwrap_err();
         assert_eq!(error.document.code, "no_home");
+        // Found by hostile arguments: each message about it was as long.
+        let error = dir(&["list", "--state", &"a".repeat(10_000)], &home()).unwrap_err();
+        assert_eq!(error.document.code, "usage");
+        assert!(error.document.message.len() < 200, "{error:?}");
         assert!(
             dir(&["list", "--state", "rel"], &home())
                 .unwrap()
