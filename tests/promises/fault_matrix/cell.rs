@@ -233,7 +233,9 @@ fn differs(expected: &Stack, found: &Stack) -> Option<String> {
 fn said_in_our_words(call: &str, code: &str, text: &str) -> bool {
     let says = |words: &str| text.contains(words);
     match (call, code) {
-        ("ec2:DescribeInstances", "InvalidInstanceID.NotFound") => says("does not exist"),
+        ("ec2:DescribeInstances", "InvalidInstanceID.NotFound") => {
+            says("does not exist") || says("expected the instance i-") && says("found none")
+        }
         ("ec2:DescribeInstanceTypes", "InvalidInstanceType") => says("has no instance type"),
         (
             "elasticfilesystem:DescribeFileSystems" | "elasticfilesystem:DescribeMountTargets",

@@ -269,9 +269,12 @@ impl Run {
         let asked = std::sync::Mutex::new(None);
         let question = || {
             if let Wrong::AtTheQuestion(hand) = wrong {
-                let (before, _) = (rig.stack(), hands::does(rig, *hand));
+                // A new boot is a change, too, though everything is as it was.
+                let boot = || rig.memory.world().hosts[SEED_INSTANCE].boot_id.clone();
+                let (before, booted) = (rig.stack(), boot());
+                hands::does(rig, *hand);
                 let after = rig.stack();
-                let changed = !same(&before, &after, &BTreeSet::new());
+                let changed = !same(&before, &after, &BTreeSet::new()) || boot() != booted;
                 *asked.lock().expect("it") = Some((changed, after));
             }
         };
