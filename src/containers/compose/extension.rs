@@ -4,7 +4,7 @@ use serde_yaml::Value;
 use yaml_edit::{Mapping, YamlFile, YamlNode};
 
 use super::ComposeError;
-use super::locate::parse;
+use super::locate::{parse, with_room};
 use super::read::merged;
 
 /// The value of a key at the top, anchors and merge keys resolved.
@@ -18,6 +18,10 @@ pub fn extension(text: &str, key: &str) -> Result<Option<Value>, ComposeError> {
 /// The line, from 1, of the last key of a path; where that is not written out there (an alias, a merge), of the
 /// longest part of the path that is.
 pub fn line_of(text: &str, path: &[&str]) -> Option<usize> {
+    with_room(text, || written_at(text, path))
+}
+
+fn written_at(text: &str, path: &[&str]) -> Option<usize> {
     let file = YamlFile::parse(text).tree();
     let mut within: Option<Mapping> = Some(file.document()?.as_mapping()?);
     let mut found = None;

@@ -80,8 +80,28 @@ pub(super) struct Slot {
     pub(super) end: &'static str,
 }
 
+/// Stack for each byte of a text, in bytes. `yaml-edit` goes a call deeper for each mapping that it takes to stand within another on one
+/// line, without a limit: some 60 bytes of stack for each byte of text were seen in a debug build.
+const STACK_FOR_A_BYTE: usize = 512;
+
+/// Finds places in the text, with a stack that grows with it.
+pub(super) fn with_room<T: Send>(text: &str, find: impl FnOnce() -> T + Send) -> T {
+    let stack = (4 << 20) + text.len() * STACK_FOR_A_BYTE;
+    let room = std::thread::Builder::new().stack_size(stack);
+    std::thread::scope(|scope| {
+        let thread = room.spawn_scoped(scope, find).expect("a thread");
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
 /// The services that are written out in the text, in its order.
 pub(super) fn places(text: &str) -> Vec<(String, Place)> {
+    with_room(text, || all_places(text))
+}
+
+fn all_places(text: &str) -> Vec<(String, Place)> {
     let file = YamlFile::parse(text).tree();
     let Some(services) = file
         .document()
