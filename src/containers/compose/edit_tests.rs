@@ -561,7 +561,12 @@ fn mappings_that_seem_to_stand_within_each_other_on_one_line_do_not_end_the_proc
     // Found by hostile input: the parser of places went a call deeper for each.
     let many = "  b: *s".repeat(9_000);
     let text = format!("services:\n  a: &s\n    image: x:1\n{many}\n");
-    assert!(super::super::locate::places(&text).len() <= 9_001);
-    super::super::extension::line_of(&text, &["services", "a", "image"]);
-    let _ = crate::containers::read_services(&text);
+    assert!(places(&text).len() <= 9_001);
+    let line = super::super::extension::line_of(&text, &["services", "a", "image"]);
+    assert_eq!(line, Some(3));
+    let edited = set(&text, &[("a", "new:2")]);
+    assert!(
+        matches!(edited, Err(ComposeError::NotYaml { .. })),
+        "{edited:?}"
+    );
 }

@@ -1,10 +1,10 @@
 //! A key at the top that Compose leaves alone (`x-…`): what it means, and where it stands.
 
 use serde_yaml::Value;
-use yaml_edit::{Mapping, YamlFile, YamlNode};
+use yaml_edit::{Mapping, YamlNode};
 
 use super::ComposeError;
-use super::locate::{parse, with_room};
+use super::locate::{in_tree, parse};
 use super::read::merged;
 
 /// The value of a key at the top, anchors and merge keys resolved.
@@ -18,12 +18,11 @@ pub fn extension(text: &str, key: &str) -> Result<Option<Value>, ComposeError> {
 /// The line, from 1, of the last key of a path; where that is not written out there (an alias, a merge), of the
 /// longest part of the path that is.
 pub fn line_of(text: &str, path: &[&str]) -> Option<usize> {
-    with_room(text, || written_at(text, path))
+    in_tree(text, |root| written_at(text, root, path))
 }
 
-fn written_at(text: &str, path: &[&str]) -> Option<usize> {
-    let file = YamlFile::parse(text).tree();
-    let mut within: Option<Mapping> = Some(file.document()?.as_mapping()?);
+fn written_at(text: &str, root: Mapping, path: &[&str]) -> Option<usize> {
+    let mut within = Some(root);
     let mut found = None;
     for key in path {
         let Some(entry) = within.take().and_then(|m| m.find_entry_by_key(*key)) else {

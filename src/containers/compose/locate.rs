@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use serde_yaml::Value;
-use yaml_edit::{Mapping, YamlFile, YamlNode};
+use yaml_edit::{Mapping, MappingEntry, YamlFile, YamlNode};
 
 use super::ComposeError;
 
@@ -84,12 +84,16 @@ pub(super) struct Slot {
 /// line, without a limit: some 60 bytes of stack for each byte of text were seen in a debug build.
 const STACK_FOR_A_BYTE: usize = 512;
 
-/// Finds places in the text, with a stack that grows with it.
-pub(super) fn with_room<T: Send>(text: &str, find: impl FnOnce() -> T + Send) -> T {
+/// What is found in the mapping at the top of the text; it is parsed and looked through with a stack that grows with the text.
+pub(super) fn in_tree<T: Send>(
+    text: &str,
+    find: impl FnOnce(Mapping) -> Option<T> + Send,
+) -> Option<T> {
     let stack = (4 << 20) + text.len() * STACK_FOR_A_BYTE;
     let room = std::thread::Builder::new().stack_size(stack);
+    let look = || find(YamlFile::parse(text).tree().document()?.as_mapping()?);
     std::thread::scope(|scope| {
-        let thread = room.spawn_scoped(scope, find).expect("a thread");
+        let thread = room.spawn_scoped(scope, look).expect("a thread");
         thread
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -98,31 +102,21 @@ pub(super) fn with_room<T: Send>(text: &str, find: impl FnOnce() -> T + Send) ->
 
 /// The services that are written out in the text, in its order.
 pub(super) fn places(text: &str) -> Vec<(String, Place)> {
-    with_room(text, || all_places(text))
-}
-
-fn all_places(text: &str) -> Vec<(String, Place)> {
-    let file = YamlFile::parse(text).tree();
-    let Some(services) = file
-        .document()
-        .and_then(|d| d.as_mapping())
-        .and_then(|root| mapping_at(&root, "services"))
-    else {
-        return Vec::new();
+    let place = |entry: MappingEntry| {
+        let YamlNode::Scalar(key) = entry.key_node()? else {
+            return None;
+        };
+        let place = match entry.value_node() {
+            Some(YamlNode::Mapping(service)) => image_of(text, &service),
+            _ => Place::NotWrittenOut,
+        };
+        Some((key.as_string(), place))
     };
-    services
-        .entries()
-        .filter_map(|entry| {
-            let YamlNode::Scalar(key) = entry.key_node()? else {
-                return None;
-            };
-            let place = match entry.value_node() {
-                Some(YamlNode::Mapping(service)) => image_of(text, &service),
-                _ => Place::NotWrittenOut,
-            };
-            Some((key.as_string(), place))
-        })
-        .collect()
+    let found = in_tree(text, |root| {
+        let services = mapping_at(&root, "services")?;
+        Some(services.entries().filter_map(place).collect())
+    });
+    found.unwrap_or_default()
 }
 
 fn mapping_at(within: &Mapping, key: &str) -> Option<Mapping> {
