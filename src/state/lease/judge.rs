@@ -71,8 +71,7 @@ pub enum Verdict<'a> {
 /// Decides. `seen` is in order of the numbers; `here` says what this machine knows of an operation.
 pub fn judge<'a>(seen: &[Seen<'a>], here: &dyn Fn(&OpenElsewhere) -> Here) -> Verdict<'a> {
     let above = seen.last().map_or(0, |s| s.number);
-    let counts = |s: &&Seen<'a>| matches!(s.lease.phase, Phase::Held | Phase::Released);
-    let counting = seen.iter().rev().find(counts);
+    let counting = seen.iter().rev().find(|s| s.lease.counts());
     // Who holds, and who is about to.
     let below = counting.map_or(0, |s| s.number);
     let in_the_way: Vec<&Seen<'a>> = counting

@@ -94,6 +94,11 @@ impl Lease {
         Duration::from_millis(self.lease_ms)
     }
 
+    /// Whether its number counts: it is held, or was.
+    pub(super) fn counts(&self) -> bool {
+        matches!(self.phase, Phase::Held | Phase::Released)
+    }
+
     /// Who, for people.
     pub fn who(&self) -> String {
         format!(
@@ -194,7 +199,7 @@ impl Leases {
     fn carry_over(&mut self) {
         let mut announced = None;
         for lease in self.0.iter_mut().filter_map(|n| n.lease.as_mut().ok()) {
-            if !matches!(lease.phase, Phase::Held | Phase::Released) {
+            if !lease.counts() {
                 continue;
             }
             if lease.fresh && lease.open_operation.is_none() {
@@ -206,9 +211,8 @@ impl Leases {
 
     /// The one that counted before this one did.
     pub(super) fn counting_below(&self, number: u64) -> Option<(u64, &Lease)> {
-        let counts = |l: &Lease| matches!(l.phase, Phase::Held | Phase::Released);
         let mut below = self.readable().filter(|(n, _)| *n < number);
-        below.rfind(|(_, l)| counts(l))
+        below.rfind(|(_, l)| l.counts())
     }
 
     /// The highest number of all, whether it counts or not; 0 where there is none.
@@ -218,8 +222,7 @@ impl Leases {
 
     /// The one that counts: the highest that is held or was.
     pub fn counting(&self) -> Option<(u64, &Lease)> {
-        let counts = |l: &&Lease| matches!(l.phase, Phase::Held | Phase::Released);
-        self.readable().rev().find(|(_, l)| counts(l))
+        self.readable().rev().find(|(_, l)| l.counts())
     }
 
     /// The operations that were given up so far.
