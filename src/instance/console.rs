@@ -9,17 +9,13 @@ const WIDTH: usize = 200;
 /// and what is not known of them (cut off in the middle, as the buffer is a ring) leaves at most some letters.
 pub fn console_tail(text: &str) -> Vec<String> {
     let plain = without_sequences(text);
-    let lines = plain.split(['\n', '\r']).map(|line| {
-        // Cut first: what begins behind the width leaves a blank line.
-        let end = line
-            .char_indices()
-            .nth(WIDTH)
-            .map_or(line.len(), |(at, _)| at);
-        line[..end].trim_end()
-    });
-    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
-    let kept = &lines[lines.len().saturating_sub(LINES)..];
-    kept.iter().map(|line| (*line).to_owned()).collect()
+    // Cut first: what begins behind the width leaves a blank line.
+    let cut = |line: &str| line.chars().take(WIDTH).collect::<String>();
+    let lines = plain
+        .split(['\n', '\r'])
+        .map(|line| cut(line).trim_end().to_owned());
+    let mut lines: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
+    lines.split_off(lines.len().saturating_sub(LINES))
 }
 
 /// Without control sequences (ECMA-48: `ESC [ … final`, `ESC ] … BEL`, two-character ones, the C1 forms of both) and
