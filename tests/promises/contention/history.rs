@@ -109,11 +109,9 @@ impl History {
                     .iter()
                     .any(|n| (effect.fence + 1..=other.fence).contains(n));
                 // Its own machine took it up: a call of a process that was killed, still under way (docs/guarantees.md).
-                let own = other.operator == effect.operator
-                    || self.holds.iter().any(|(operator, number)| {
-                        let between = (effect.fence + 1..other.fence).contains(number);
-                        *operator == effect.operator && between
-                    });
+                let own = self.holds.iter().any(|(operator, n)| {
+                    *operator == effect.operator && (effect.fence + 1..=other.fence).contains(n)
+                });
                 if own || broken {
                     continue;
                 }
