@@ -26,29 +26,27 @@ use crate::state::{Lock, Operation, StateDir};
 /// When the folder cannot be read.
 pub fn list(state_dir: &Path) -> Result<(ListData, Vec<String>), CommandError> {
     let (state, mut warnings) = StateDir::open(state_dir)?;
-    let listing = state.deployments()?;
-    warnings.extend(listing.damaged.iter().map(ToString::to_string));
-    let deployments = listing
-        .items
-        .into_iter()
-        .map(|d| ListRow {
-            status: match state.open_operation(&d.name) {
-                Ok(Some(open)) => standing(&state, &d.name, &open.id, &open.lines),
-                Ok(None) => d.cache.status,
-                // Not hidden: nothing may be changed until somebody has looked at it.
-                Err(damaged) => {
-                    warnings.push(damaged.to_string());
-                    "damaged".into()
-                }
-            },
+    let rows = state.each_deployment(|d| {
+        let (status, damaged) = match state.open_operation(&d.name) {
+            Ok(Some(open)) => (standing(&state, &d.name, &open.id, &open.lines), None),
+            Ok(None) => (d.cache.status, None),
+            // Not hidden: nothing may be changed until somebody has looked at it.
+            Err(damaged) => ("damaged".into(), Some(damaged.to_string())),
+        };
+        let row = ListRow {
+            status,
             name: d.name,
             region: d.region,
             instance_type: d.cache.instance_type,
             instances: vec![d.instance_id],
             images: d.cache.images,
             updated_at: d.cache.updated_at,
-        })
-        .collect();
+        };
+        (row, damaged)
+    })?;
+    warnings.extend(rows.damaged.iter().map(ToString::to_string));
+    let (deployments, damaged): (Vec<_>, Vec<_>) = rows.items.into_iter().unzip();
+    warnings.extend(damaged.into_iter().flatten());
     Ok((ListData { deployments }, warnings))
 }
 

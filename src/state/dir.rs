@@ -39,6 +39,9 @@ impl<T> Listing<T> {
     }
 }
 
+/// Fewer files are not shared among threads: a start costs as much as some files.
+const FILES_WORTH_A_THREAD: usize = 64;
+
 /// The state folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateDir {
@@ -133,10 +136,38 @@ impl StateDir {
     /// # Errors
     /// [`StateError`]: the folder is there and cannot be read.
     pub fn deployments(&self) -> Result<Listing<Deployment>, StateError> {
+        self.each_deployment(|deployment| deployment)
+    }
+
+    /// What `look` makes of every deployment, sorted by name; on all processors, since each has files of
+    /// its own.
+    ///
+    /// # Errors
+    /// [`StateError`]: the folder is there and cannot be read.
+    pub fn each_deployment<T: Send>(
+        &self,
+        look: impl Fn(Deployment) -> T + Sync,
+    ) -> Result<Listing<T>, StateError> {
+        let names = self.names()?;
+        let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = names.len().div_ceil(at_once).max(FILES_WORTH_A_THREAD);
+        let read = |names: &[DeploymentName]| -> Vec<Result<T, StateError>> {
+            names.iter().map(|n| self.load(n).map(&look)).collect()
+        };
+        let read = &read;
         let mut all = Listing::default();
-        for name in self.names()? {
-            all.push(self.load(&name));
-        }
+        std::thread::scope(|scope| {
+            let shares: Vec<_> = names
+                .chunks(share)
+                .map(|names| scope.spawn(move || read(names)))
+                .collect();
+            for share in shares {
+                match share.join() {
+                    Ok(read) => read.into_iter().for_each(|item| all.push(item)),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+        });
         Ok(all)
     }
 

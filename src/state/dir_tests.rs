@@ -212,6 +212,39 @@ fn a_damaged_deployment_does_not_hide_the_others() {
 }
 
 #[test]
+fn what_several_threads_read_is_in_order_and_complete() {
+    let (_root, state) = world();
+    let names: Vec<String> = (0..300).map(|i| format!("stack-{i:03}")).collect();
+    for name in &names {
+        put(
+            &state,
+            name,
+            TEXT.replace("name: web", &format!("name: {name}")),
+        );
+    }
+    for bad in [&names[7], &names[250]] {
+        put(&state, bad, "schema: [");
+    }
+    let all = state.deployments().unwrap();
+    let read: Vec<_> = all.items.iter().map(|d| d.name.as_str()).collect();
+    let mut expected = names.clone();
+    expected.retain(|name| *name != names[7] && *name != names[250]);
+    assert_eq!(read, expected);
+    let damaged: Vec<_> = all.damaged.iter().map(ToString::to_string).collect();
+    assert_eq!(damaged.len(), 2);
+    assert!(damaged[0].contains("stack-007/") && damaged[1].contains("stack-250/"));
+}
+
+#[test]
+fn a_look_that_panics_in_a_thread_is_not_an_empty_list() {
+    let (_root, state) = world();
+    put(&state, "web", TEXT);
+    let looked =
+        std::panic::catch_unwind(|| state.each_deployment(|_| -> () { panic!("on purpose") }));
+    assert!(looked.is_err());
+}
+
+#[test]
 fn wide_modes_are_warned_of() {
     let (_root, state) = world();
     let file = put(&state, "web", TEXT);

@@ -86,7 +86,10 @@ fn parse_both<D: Document>(file: &Path, bytes: &[u8]) -> Result<(D, Value), Stat
     let raw: Value = serde_yaml::from_str(text).map_err(bad)?;
     let found = raw.get("schema").and_then(Value::as_str);
     check_schema(file, line_of(text, "schema"), found, D::SCHEMA)?;
-    let document = serde_yaml::from_str(text).map_err(bad)?;
+    // Made of what is parsed already; where that fails the text is read again, for only a text has places.
+    let document = D::deserialize(&raw)
+        .or_else(|_| serde_yaml::from_str(text))
+        .map_err(bad)?;
     Ok((document, raw))
 }
 
