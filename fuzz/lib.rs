@@ -1,7 +1,7 @@
 //! The properties of the tests, for a fuzzer.
 
 #[path = "../tests/properties/mod.rs"]
-mod properties;
+pub mod properties;
 
 /// Panics where the property of this name does not hold for the input.
 pub fn run(name: &str, input: &[u8]) {
