@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use super::failure::fails;
-
+use super::guard::still_armed;
 use super::perform::Performer;
 use super::prepare::expiry;
 use super::world::World;
@@ -225,7 +225,10 @@ impl Operation<'_> {
             false => Ok(()),
         };
         if armed.operation() == Some(&self.id) {
-            let told = performer.commit(on).await?;
+            let told = performer.commit(on).await.map_err(|f| Failure {
+                message: still_armed(&f.message),
+                ..f
+            })?;
             if let Some(warning) = told.warnings.into_iter().next() {
                 return Err(fails("not_disarmed", warning));
             }

@@ -97,12 +97,8 @@ impl Performer<'_> {
         if failure.class == FailureClass::Pauses {
             return Err(failure);
         }
-        let warning = format!(
-            "{}; at its deadline it stays so when it finds all green, and goes back when not",
-            failure.message
-        );
         Ok(Evidence {
-            warnings: vec![warning],
+            warnings: vec![still_armed(&failure.message)],
             ..Evidence::default()
         })
     }
@@ -203,4 +199,9 @@ pub(super) fn apply_job(
         policies: apply.policies.clone(),
         start: apply.start,
     }
+}
+
+/// What is said where the host was not told that it is over.
+pub(super) fn still_armed(why: &str) -> String {
+    format!("{why}; at its deadline it stays so when it finds all green, and goes back when not")
 }

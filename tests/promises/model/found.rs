@@ -1,6 +1,7 @@
 //! What the sequences have found, each by name.
 
 use super::commands::{Ask, Command, Wrong};
+use super::ports::{What, When, Why};
 use super::tried;
 
 fn image(tag: usize) -> Ask {
@@ -22,5 +23,54 @@ fn whoever_is_taken_over_while_the_registry_is_asked_sends_no_pull_any_more() {
             Command::Does(0, image(1), other),
         ];
         tried(&commands).unwrap_or_else(|why| panic!("at call {at}: {why}"));
+    }
+}
+
+/// An operation of a killed process is accepted while its instance boots and the host does not answer. It stays armed and
+/// goes back by itself; whoever accepts is told.
+#[test]
+fn a_host_that_does_not_hear_that_its_operation_was_accepted_goes_back_as_was_said() {
+    let both = Ask::Update {
+        to: Some(1),
+        images: vec![(0, 1)],
+        no_rollback: false,
+    };
+    // Given up in its boot already, and accepted before that is over.
+    for at in 104..=114 {
+        let expired = Wrong::At {
+            k: at,
+            effects: false,
+            what: What::Fails(When::Before, Why::Expired, false),
+        };
+        let commands = [
+            Command::Does(0, both.clone(), expired),
+            Command::Does(0, Ask::Accept, Wrong::Nothing),
+        ];
+        tried(&commands).unwrap_or_else(|went| panic!("paused at call {at}: {went}"));
+    }
+    // From the first look to the last call of the release.
+    for at in (1..=131).step_by(10) {
+        for (why, always) in [
+            (Why::Silent, false),
+            (Why::Silent, true),
+            (Why::Expired, true),
+            (Why::Internal, true),
+        ] {
+            let killed = Wrong::At {
+                k: 10,
+                effects: true,
+                what: What::Killed(When::After),
+            };
+            let failing = Wrong::At {
+                k: at,
+                effects: false,
+                what: What::Fails(When::Before, why, always),
+            };
+            let commands = [
+                Command::Does(0, both.clone(), killed),
+                Command::Does(0, Ask::Accept, failing),
+            ];
+            tried(&commands).unwrap_or_else(|went| panic!("{why:?} at call {at}: {went}"));
+        }
     }
 }

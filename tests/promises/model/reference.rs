@@ -178,6 +178,8 @@ pub struct Machine {
 #[derive(Debug, Default)]
 pub struct Model {
     pub stack: Stack,
+    /// Operations that were accepted while the host could not be told: it still goes back from them.
+    pub unheard: BTreeSet<String>,
     pub machines: [Machine; 2],
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use geusemaker::model::{
-    DeploymentName, ImageRef, InstanceType, Outcome, RestoreState, RollbackRequest, ServiceName,
-    SnapshotId, UpdateRequest,
+    DeploymentName, ImageRef, InstanceType, OperationId, Outcome, RestoreState, RollbackRequest,
+    ServiceName, SnapshotId, UpdateRequest,
 };
 use geusemaker::orchestrator::{
     Ended, Prepared, Way, World, execute, history, prepare_rollback, prepare_update, resume,
@@ -113,14 +113,21 @@ impl Run {
         if self.model.machines.iter().any(|m| m.open.is_some()) {
             return Ok(());
         }
+        let unheard = self
+            .armed()
+            .is_some_and(|of| self.model.unheard.contains(of.as_str()));
         wait(&self.rig, A_WHILE);
-        if matches!(
-            self.restore(),
-            RestoreState::Armed { .. } | RestoreState::Restoring { .. }
-        ) {
-            wait(&self.rig, Duration::from_secs(40 * 60));
+        // Through a boot, to the deadline behind it, and past it.
+        for _ in 0..4 {
+            if self.armed().is_some() {
+                wait(&self.rig, Duration::from_secs(20 * 60));
+            }
         }
         let now = self.rig.stack();
+        if unheard {
+            self.model.stack = now;
+            return Ok(());
+        }
         if !same(&now, &self.model.stack, &BTreeSet::new()) {
             return Err(format!(
                 "it moved by itself:{}",
@@ -672,7 +679,47 @@ impl Run {
         self.model.machines[who].open = Some(was.clone());
         self.close(who, Some(outcome))?;
         self.model.stack = now;
+        if outcome == Outcome::Done {
+            self.goes_back_as_said(who, newest)?;
+        }
         self.learn(who, Some(&was.before).filter(|_| was.touched.is_empty()))
+    }
+
+    /// A host that could not be told that its operation was closed goes back by itself. It was said, then.
+    fn goes_back_as_said(
+        &mut self,
+        who: usize,
+        accepted: Option<&(String, Option<Outcome>)>,
+    ) -> Result<(), String> {
+        let Some(of) = self
+            .armed()
+            .filter(|of| accepted.is_some_and(|(id, _)| *id == of.to_string()))
+        else {
+            return Ok(());
+        };
+        let said = self.warnings(who, &of);
+        if !said.as_ref().is_some_and(|said| said.contains("goes back")) {
+            return Err(format!("the host is armed, and accepting says {said:?}"));
+        }
+        self.model.unheard.insert(of.to_string());
+        self.stands()
+    }
+
+    /// The operation that the host will go back from by itself.
+    fn armed(&self) -> Option<OperationId> {
+        match self.restore() {
+            RestoreState::Armed { operation, .. } | RestoreState::Restoring { operation, .. } => {
+                Some(operation)
+            }
+            _ => None,
+        }
+    }
+
+    /// What an operation of this machine warned of.
+    fn warnings(&self, who: usize, of: &OperationId) -> Option<String> {
+        let all = history(&self.worlds[who].state_dir, &self.name, Some(of), None);
+        let (data, _) = all.ok()?;
+        Some(data.operations.first()?.warnings.as_ref()?.join("\n"))
     }
 
     /// What the account says of the operations that are open.
