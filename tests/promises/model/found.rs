@@ -1,6 +1,6 @@
 //! What the sequences have found, each by name.
 
-use super::commands::{Ask, Command, Wrong};
+use super::commands::{Ask, Command, Hand, Wrong};
 use super::ports::{What, When, Why};
 use super::tried;
 
@@ -73,4 +73,31 @@ fn a_host_that_does_not_hear_that_its_operation_was_accepted_goes_back_as_was_sa
             tried(&commands).unwrap_or_else(|went| panic!("{why:?} at call {at}: {went}"));
         }
     }
+}
+
+/// The reference took it for an update: a rollback to a state that it had not seen, because somebody had been at the stack
+/// meanwhile, killed and gone on with.
+#[test]
+fn a_rollback_to_what_nobody_saw_is_gone_on_with() {
+    let update = Ask::Update {
+        to: Some(1),
+        images: vec![],
+        no_rollback: false,
+    };
+    let back = || Ask::Rollback {
+        to: None,
+        only: None,
+    };
+    let killed = Wrong::At {
+        k: 33,
+        effects: false,
+        what: What::Killed(When::Before),
+    };
+    let commands = [
+        Command::Does(0, update, Wrong::Nothing),
+        Command::Does(0, back(), Wrong::Drift(1, Hand::Start)),
+        Command::Does(0, back(), killed),
+        Command::Does(0, Ask::Resume, Wrong::Nothing),
+    ];
+    tried(&commands).unwrap_or_else(|went| panic!("{went}"));
 }
