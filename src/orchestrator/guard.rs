@@ -48,8 +48,16 @@ impl Performer<'_> {
                     });
                 }
                 Err(error) => {
-                    self.wait_out(on, "the host cannot be armed", &error, &mut silence)
-                        .await?;
+                    let waited = self
+                        .wait_out(on, "the host cannot be armed", &error, &mut silence)
+                        .await;
+                    waited.map_err(|f| match &error {
+                        HostError::Script { code, .. } if code == "busy" => Failure {
+                            code: "host_going_back".into(),
+                            ..f
+                        },
+                        _ => f,
+                    })?;
                 }
             }
         }

@@ -117,7 +117,8 @@ fn row(id: &OperationId, lines: &[Line], whole: bool) -> Option<OperationRow> {
     })
 }
 
-fn plan_of(lines: &[Line]) -> Option<&Plan> {
+/// The plan of an operation, which its first line has.
+pub(super) fn plan_of(lines: &[Line]) -> Option<&Plan> {
     match &lines.first()?.entry {
         Entry::Opened { plan, .. } => Some(plan),
         _ => None,

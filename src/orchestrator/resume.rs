@@ -5,12 +5,13 @@ use super::drive::Operation;
 use super::execute::still_ours;
 use super::finish;
 use super::hold::{Hold, NoHold, closed_unsaid, elsewhere};
+use super::looks::plan_of;
 use super::observe::{Ask, ObserveError, observe};
 use super::prepare::{Ended, open, refusal};
 use super::read_back::verified;
 use super::world::World;
 use crate::cloud::{Reservation, WhichReservations};
-use crate::host::Tag;
+use crate::host::{LookRequest, Tag};
 use crate::journal::{
     Entry, Journal, Line, RESERVE_BYTES, Recheck, Seen, changed, committed, pulled, recheck,
 };
@@ -20,8 +21,8 @@ use crate::model::{
 use crate::plan::{Check, Plan, StackState};
 use crate::report::{ChangeData, CommandError, EventKind, PlanData};
 use crate::snapshot::Snapshot;
-use crate::state::StateDir;
 use crate::state::lease::GivenUp;
+use crate::state::{StateDir, StateError};
 
 /// Which way an unfinished operation is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,12 @@ pub async fn resume(world: &World, name: &DeploymentName, way: Way) -> Result<En
             let hold = Hold::take(world, &state, name, &id, "resume").await?;
             hold.release().await;
         }
-        return leftover(world, &state, name).await;
+        let mut ended = leftover(world, &state, name).await?;
+        if way == Way::Accept {
+            let said = disarm_closed(world, &state, &deployment).await?;
+            ended.data.warnings.extend(said);
+        }
+        return Ok(ended);
     };
     let ended = async {
         let hold = Hold::take(world, &state, name, &open.id, "resume").await?;
@@ -101,6 +107,73 @@ async fn leftover(
     Ok(ended)
 }
 
+/// With nothing to go on with: a host that could not be told that its operation was closed is told now. Else it would stay
+/// armed, or where its way back fails `restoring`, for ever, and no other operation could arm it.
+async fn disarm_closed(
+    world: &World,
+    state: &StateDir,
+    deployment: &Deployment,
+) -> Result<Option<String>, CommandError> {
+    let (name, on) = (&deployment.name, &deployment.instance_id);
+    let ask = LookRequest {
+        only_boot: true,
+        ..LookRequest::default()
+    };
+    let restore = match world.host.look(on, &ask).await {
+        Ok(facts) => facts.restore,
+        Err(error) => {
+            let message = format!("whether the host is still armed could not be asked: {error}");
+            return Ok(Some(message));
+        }
+    };
+    let id = match &restore {
+        RestoreState::Armed { operation, .. } | RestoreState::Restoring { operation } => operation,
+        _ => return Ok(None),
+    };
+    match state.operation(name, id) {
+        Ok(operation) if operation.closed() => {}
+        Ok(_) => return Ok(None),
+        Err(StateError::NotFound { .. }) => {
+            let message =
+                format!("the host is armed by operation {id}, which was begun on another machine");
+            return Ok(Some(message));
+        }
+        Err(damaged) => return Err(damaged.into()),
+    }
+    let hold = Hold::take(world, state, name, id, "resume").await?;
+    let held = hold.world(world);
+    let told = async {
+        let (mut journal, lines) = Journal::open(&state.journal_file(name, id))?;
+        let plan = plan_in(id, &lines)?;
+        let op = Operation {
+            world: &held,
+            deployment,
+            id: id.clone(),
+            fence: hold.fence(),
+            lines,
+            recorder: &mut journal,
+            snapshot: None,
+        };
+        Ok::<_, CommandError>(op.let_go(&plan, &restore).await)
+    };
+    let told = told.await;
+    hold.release().await;
+    Ok(Some(match told? {
+        Ok(()) => format!(
+            "the host was still armed by operation {id}, which is closed: it is not any more"
+        ),
+        Err(failure) => failure.message,
+    }))
+}
+
+/// The plan, which the first line has.
+fn plan_in(id: &OperationId, lines: &[Line]) -> Result<Plan, CommandError> {
+    plan_of(lines).cloned().ok_or_else(|| {
+        let message = format!("the journal of operation {id} has no plan");
+        CommandError::failed("state_damaged", message)
+    })
+}
+
 /// Where nothing can be expected to work now, what is open stays as it was: paused.
 fn still_paused(name: &DeploymentName, error: CommandError) -> CommandError {
     match error.document.code.as_str() {
@@ -142,15 +215,7 @@ async fn under(
     {
         return Ok(nothing());
     }
-    let Some(Line {
-        entry: Entry::Opened { plan, .. },
-        ..
-    }) = lines.first()
-    else {
-        let message = format!("the journal of operation {id} has no plan");
-        return Err(CommandError::failed("state_damaged", message));
-    };
-    let plan = (**plan).clone();
+    let plan = plan_in(&id, &lines)?;
     if way != Way::Accept
         && let Some(by) = hold.given_up(&id)
     {

@@ -111,6 +111,13 @@ const HELP: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "host_going_back",
+        &[
+            "see how the host stands, and wait for its end where it is still at it: {program} status {name}",
+            "where its operation was closed already, disarm it: {program} resume {name} --accept",
+        ],
+    ),
+    (
         "host_script",
         &["what the host printed is above, and all of it in the operation's log"],
     ),

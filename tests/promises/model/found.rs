@@ -101,3 +101,30 @@ fn a_rollback_to_what_nobody_saw_is_gone_on_with() {
     ];
     tried(&commands).unwrap_or_else(|went| panic!("{went}"));
 }
+
+/// Accepted while its instance is off, and then somebody writes the compose file: the host cannot go back, is `restoring` for
+/// ever, and no other operation could arm it. Accepting once more tells it that it is over.
+#[test]
+fn a_host_that_cannot_go_back_from_what_was_accepted_is_disarmed_by_accepting_again() {
+    let both = Ask::Update {
+        to: Some(1),
+        images: vec![(0, 1)],
+        no_rollback: false,
+    };
+    let back = Ask::Rollback {
+        to: None,
+        only: None,
+    };
+    let killed = Wrong::At {
+        k: 8,
+        effects: true,
+        what: What::Killed(When::Before),
+    };
+    let commands = [
+        Command::Does(0, both, Wrong::Nothing),
+        Command::Does(0, back, killed),
+        Command::Does(0, Ask::Accept, Wrong::Nothing),
+        Command::Hand(Hand::Comment),
+    ];
+    tried(&commands).unwrap_or_else(|went| panic!("{went}"));
+}

@@ -783,6 +783,22 @@ impl Run {
         // What the host makes by itself of what was given up or accepted.
         wait(&self.rig, Duration::from_secs(60 * 60));
         self.model.stack = self.rig.stack();
+        // Five times it could not: whoever accepted it once tells the host that it is over.
+        if let Some(of) = self
+            .armed()
+            .filter(|of| self.model.unheard.contains(of.as_str()))
+        {
+            for who in [0, 1] {
+                if self
+                    .operations(who)?
+                    .iter()
+                    .any(|(id, _)| *id == of.to_string())
+                {
+                    self.story.push(format!("  Accept of {who}, once more"));
+                    self.does(who, &Ask::Accept, &Wrong::Nothing).await?;
+                }
+            }
+        }
         let to = usize::from(self.model.stack["type"] == TYPES[0]);
         let ask = Ask::Update {
             to: Some(to),
