@@ -143,6 +143,11 @@ async fn disarm_closed(
     let hold = Hold::take(world, state, name, id, "resume").await?;
     let held = hold.world(world);
     let told = async {
+        // Another operation may have armed it, up to the moment of the lock.
+        let restore = held.host.look(on, &ask).await?.restore;
+        if restore.operation() != Some(id) {
+            return Ok(Ok(()));
+        }
         let (mut journal, lines) = Journal::open(&state.journal_file(name, id))?;
         let plan = plan_in(id, &lines)?;
         let op = Operation {
