@@ -12,6 +12,29 @@ fn image(tag: usize) -> Ask {
     }
 }
 
+fn type_alone() -> Ask {
+    Ask::Update {
+        to: Some(1),
+        images: vec![],
+        no_rollback: false,
+    }
+}
+
+fn both() -> Ask {
+    Ask::Update {
+        to: Some(1),
+        images: vec![(0, 1)],
+        no_rollback: false,
+    }
+}
+
+fn back() -> Ask {
+    Ask::Rollback {
+        to: None,
+        only: None,
+    }
+}
+
 /// An update that asks the registry first, before its plan, pulls under the lock. Frozen there and taken over by another
 /// machine, it sent its pull all the same when it woke up.
 #[test]
@@ -30,11 +53,6 @@ fn whoever_is_taken_over_while_the_registry_is_asked_sends_no_pull_any_more() {
 /// goes back by itself; whoever accepts is told.
 #[test]
 fn a_host_that_does_not_hear_that_its_operation_was_accepted_goes_back_as_was_said() {
-    let both = Ask::Update {
-        to: Some(1),
-        images: vec![(0, 1)],
-        no_rollback: false,
-    };
     // Given up in its boot already, and accepted before that is over.
     for at in 104..=114 {
         let expired = Wrong::At {
@@ -43,7 +61,7 @@ fn a_host_that_does_not_hear_that_its_operation_was_accepted_goes_back_as_was_sa
             what: What::Fails(When::Before, Why::Expired, false),
         };
         let commands = [
-            Command::Does(0, both.clone(), expired),
+            Command::Does(0, both(), expired),
             Command::Does(0, Ask::Accept, Wrong::Nothing),
         ];
         tried(&commands).unwrap_or_else(|went| panic!("paused at call {at}: {went}"));
@@ -67,7 +85,7 @@ fn a_host_that_does_not_hear_that_its_operation_was_accepted_goes_back_as_was_sa
                 what: What::Fails(When::Before, why, always),
             };
             let commands = [
-                Command::Does(0, both.clone(), killed),
+                Command::Does(0, both(), killed),
                 Command::Does(0, Ask::Accept, failing),
             ];
             tried(&commands).unwrap_or_else(|went| panic!("{why:?} at call {at}: {went}"));
@@ -79,22 +97,13 @@ fn a_host_that_does_not_hear_that_its_operation_was_accepted_goes_back_as_was_sa
 /// meanwhile, killed and gone on with.
 #[test]
 fn a_rollback_to_what_nobody_saw_is_gone_on_with() {
-    let update = Ask::Update {
-        to: Some(1),
-        images: vec![],
-        no_rollback: false,
-    };
-    let back = || Ask::Rollback {
-        to: None,
-        only: None,
-    };
     let killed = Wrong::At {
         k: 33,
         effects: false,
         what: What::Killed(When::Before),
     };
     let commands = [
-        Command::Does(0, update, Wrong::Nothing),
+        Command::Does(0, type_alone(), Wrong::Nothing),
         Command::Does(0, back(), Wrong::Drift(1, Hand::Start)),
         Command::Does(0, back(), killed),
         Command::Does(0, Ask::Resume, Wrong::Nothing),
@@ -106,25 +115,33 @@ fn a_rollback_to_what_nobody_saw_is_gone_on_with() {
 /// ever, and no other operation could arm it. Accepting once more tells it that it is over.
 #[test]
 fn a_host_that_cannot_go_back_from_what_was_accepted_is_disarmed_by_accepting_again() {
-    let both = Ask::Update {
-        to: Some(1),
-        images: vec![(0, 1)],
-        no_rollback: false,
-    };
-    let back = Ask::Rollback {
-        to: None,
-        only: None,
-    };
     let killed = Wrong::At {
         k: 8,
         effects: true,
         what: What::Killed(When::Before),
     };
     let commands = [
-        Command::Does(0, both, Wrong::Nothing),
-        Command::Does(0, back, killed),
+        Command::Does(0, both(), Wrong::Nothing),
+        Command::Does(0, back(), killed),
         Command::Does(0, Ask::Accept, Wrong::Nothing),
         Command::Hand(Hand::Comment),
+    ];
+    tried(&commands).unwrap_or_else(|went| panic!("{went}"));
+}
+
+/// The reference judged by what was so when the first machine had ended, and not when the second one asked.
+#[test]
+fn whoever_asks_while_another_machine_s_operation_is_open_is_refused_though_it_closes_soon() {
+    let paused = Wrong::At {
+        k: 44,
+        effects: false,
+        what: What::Fails(When::Before, Why::Expired, false),
+    };
+    let commands = [
+        Command::Does(0, image(0), Wrong::Nothing),
+        Command::Does(0, Ask::Resume, Wrong::Nothing),
+        Command::Does(0, type_alone(), paused),
+        Command::Does(0, Ask::Resume, Wrong::Other(1, Box::new(image(0)))),
     ];
     tried(&commands).unwrap_or_else(|went| panic!("{went}"));
 }

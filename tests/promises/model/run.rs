@@ -304,9 +304,11 @@ impl Run {
                             let calm = Trouble::new(0, false, What::Nothing);
                             let world = troubled(&self.worlds[1 - who], &rig.memory, &calm);
                             let held = holder(&rig.memory).is_some();
+                            // As it is now: the main one may end before it is judged.
+                            let blocked = self.blocked(1 - who)?;
                             let to = self.snapshot(1 - who, ask);
                             let came = act(name, ask, to, &world, || {}).await;
-                            other = Some((ask, held, came, rig.stack()));
+                            other = Some((ask, held, blocked, came, rig.stack()));
                         }
                         Wrong::Drift(_, hand) => around.touched = hands::does(rig, *hand),
                         Wrong::Asleep(_, minutes) => {
@@ -325,9 +327,9 @@ impl Run {
         self.failed |= around.failed;
         self.rig.memory.world().faults.0.clear();
         around.at_the_question = asked.into_inner().expect("it");
-        if let Some((ask, held, came, now)) = other {
+        if let Some((ask, held, blocked, came, now)) = other {
             self.story.push(format!("    the other: {came:?}"));
-            self.meanwhile(1 - who, ask, held, &came, now)?;
+            self.meanwhile(1 - who, ask, (held, blocked), &came, now)?;
         }
         Ok((came, around))
     }
@@ -337,7 +339,7 @@ impl Run {
         &mut self,
         who: usize,
         ask: &Ask,
-        held: bool,
+        (held, blocked): (bool, bool),
         (outcome, _): &(Outcome, String),
         now: Stack,
     ) -> Result<(), String> {
@@ -348,7 +350,7 @@ impl Run {
                 self.close(who, None)?;
                 return Ok(());
             }
-            let expected = match self.blocked(who)? {
+            let expected = match blocked {
                 true => Expect::Refused,
                 false => self.expect(who, ask, &self.model.stack),
             };
