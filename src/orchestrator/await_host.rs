@@ -67,13 +67,8 @@ impl Performer<'_> {
     /// Whether all is back now: a new boot, the mount, Docker with our project. `Err` is what is missing.
     async fn back(&self, on: &InstanceId) -> Result<Boot, Failure> {
         let host = &self.world.host;
-        let ask = LookRequest {
-            only_boot: true,
-            beat: Some(self.who()),
-            ..LookRequest::default()
-        };
-        let facts = host
-            .look(on, &ask)
+        let facts = self
+            .beat(on)
             .await
             .map_err(|e| from_host("no answer", &e))?;
         let instance = self.world.ec2.instance(on).await;

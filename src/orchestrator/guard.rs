@@ -5,9 +5,7 @@ use std::time::Duration;
 use super::failure::fails;
 use super::perform::Performer;
 use crate::host::restore::judged;
-use crate::host::{
-    ApplyJob, ApplyService, ArmRequest, FileSwap, FileText, HostError, Job, LookRequest,
-};
+use crate::host::{ApplyJob, ApplyService, ArmRequest, FileSwap, FileText, HostError, Job};
 use crate::journal::{Evidence, Failure, FailureClass, HOST_RESTORED};
 use crate::model::{InstanceId, RestoreState};
 use crate::plan::{Action, ApplyImages, ArmRestore};
@@ -48,32 +46,33 @@ impl Performer<'_> {
                     });
                 }
                 Err(error) => {
-                    let waited = self
-                        .wait_out(on, "the host cannot be armed", &error, &mut silence)
-                        .await;
-                    waited.map_err(|f| match &error {
-                        HostError::Script { code, .. } if code == "busy" => Failure {
-                            code: "host_going_back".into(),
-                            ..f
-                        },
-                        _ => f,
-                    })?;
+                    let what = "the host cannot be armed";
+                    if let Err(failure) = self.wait_out(on, what, &error, &mut silence).await {
+                        return Err(match self.is_going_back(on, &error).await {
+                            true => fails("host_going_back", failure.message),
+                            false => failure,
+                        });
+                    }
                 }
             }
         }
+    }
+
+    /// Whether it is that which keeps a host busy: `busy` is also what waits for another script of ours.
+    async fn is_going_back(&self, on: &InstanceId, error: &HostError) -> bool {
+        matches!(error, HostError::Script { code, .. } if code == "busy")
+            && self
+                .beat(on)
+                .await
+                .is_ok_and(|facts| matches!(facts.restore, RestoreState::Restoring { .. }))
     }
 
     /// Disarms. After the commit, and behind an undo, nothing depends on it: what fails only warns, and an
     /// armed host that finds all green disarms itself.
     pub(super) async fn commit(&self, on: &InstanceId) -> Result<Evidence, Failure> {
         // This program may have slept since the gate; the look also keeps the host from going back meanwhile.
-        let ask = LookRequest {
-            only_boot: true,
-            beat: Some(self.who()),
-            ..LookRequest::default()
-        };
         if self.forward
-            && let Ok(facts) = self.world.host.look(on, &ask).await
+            && let Ok(facts) = self.beat(on).await
             && judged(&facts.restore, self.operation) == Some(HOST_RESTORED)
         {
             let why = "the host went back by itself: it had heard nothing for long";

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::failure::{fails, from_checks, from_cloud, from_instance};
 use super::world::World;
 use crate::efs;
-use crate::host::{LookRequest, MountRequest, Tag};
+use crate::host::{HostError, LookRequest, MountRequest, Tag};
 use crate::instance::{InstanceError, InstanceService, Made};
 use crate::journal::{Evidence, Failure, Line};
-use crate::model::{Deployment, InstanceId, InstanceType, OperationId};
+use crate::model::{Deployment, HostFacts, InstanceId, InstanceType, OperationId};
 use crate::plan::{Action, CheckMounts, CheckStatus, Plan, Step};
 use crate::report::{Count, EVENT_SCHEMA, Event, EventKind};
 use crate::snapshot::{Snapshot, SnapshotStore};
@@ -148,6 +148,16 @@ impl Performer<'_> {
             seq: self.seq.load(Ordering::Relaxed),
             operation: self.operation.clone(),
         }
+    }
+
+    /// The cheapest look. An armed host takes it for a word of its controller, and does not go back meanwhile.
+    pub(super) async fn beat(&self, on: &InstanceId) -> Result<HostFacts, HostError> {
+        let ask = LookRequest {
+            only_boot: true,
+            beat: Some(self.who()),
+            ..LookRequest::default()
+        };
+        self.world.host.look(on, &ask).await
     }
 
     async fn check_mounts(

@@ -1,10 +1,16 @@
 //! What `resume` makes of what it finds: in memory, with the host's own judgement and with other machines.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use geusemaker::cloud::Clock;
+use geusemaker::host::{ArmRequest, Host, HostError, Tag};
 use geusemaker::journal::{Entry, Line};
-use geusemaker::model::{ImageRef, InstanceType, Outcome, ServiceName, UpdateRequest};
+use geusemaker::model::{
+    ImageRef, InstanceId, InstanceType, OperationId, Outcome, RestoreState, ServiceName,
+    UpdateRequest,
+};
 use geusemaker::orchestrator::{
     Ended, Prepared, Way, World, execute, prepare_update, resume, unlock,
 };
@@ -12,6 +18,7 @@ use geusemaker::plan::{Action, Plan};
 use geusemaker::sandbox::fault::Fault;
 
 use crate::saga::{Rig, SHAPES, begin, block_on, good, opened, options};
+use crate::support::over::{HostOver, Over};
 
 const NEW: &str = "n8nio/n8n:1.20.0";
 
@@ -245,5 +252,54 @@ fn a_host_that_has_seen_a_higher_number_is_reached_by_the_next_resume() {
             _ => ended,
         };
         assert_eq!(ended.outcome, Outcome::Updated, "{:?}", ended.error);
+    });
+}
+
+/// A host on which another script of ours has the lock, and does not end.
+struct Locked(Arc<dyn Host>);
+
+#[async_trait]
+impl HostOver for Locked {
+    fn below(&self) -> &dyn Host {
+        self.0.as_ref()
+    }
+    async fn arm(
+        &self,
+        _: &InstanceId,
+        _: &Tag,
+        _: &ArmRequest,
+    ) -> Result<RestoreState, HostError> {
+        Err(HostError::Script {
+            verb: "arm",
+            code: "busy".into(),
+            message: "another script of ours has held the lock for 5 s".into(),
+        })
+    }
+}
+
+#[test]
+fn a_host_that_cannot_be_armed_is_said_to_go_back_only_where_it_does() {
+    block_on(async {
+        for going_back in [true, false] {
+            let rig = Rig::new();
+            let mut world = rig.laptop("ann-laptop");
+            if going_back {
+                let operation = OperationId::new("20261119-090000-abcd").expect("an id");
+                for host in rig.memory.world().hosts.values_mut() {
+                    host.memory.restore.state = RestoreState::Restoring {
+                        operation: operation.clone(),
+                    };
+                }
+            } else {
+                world.host = Arc::new(Over(Arc::new(Locked(world.host.clone()))));
+            }
+            let refused = update(&world, &request(&rig, None, Some(NEW))).await;
+            assert_eq!(refused.outcome, Outcome::Refused);
+            let expected = match going_back {
+                true => "host_going_back",
+                false => "host_script",
+            };
+            assert_eq!(refused.error.expect("why").code, expected);
+        }
     });
 }
