@@ -52,6 +52,16 @@ impl RestoreState {
         }
     }
 
+    /// The operation that the host goes back from by itself, unless it is told not to.
+    pub fn goes_back_from(&self) -> Option<&OperationId> {
+        match self {
+            RestoreState::Armed { operation, .. } | RestoreState::Restoring { operation } => {
+                Some(operation)
+            }
+            _ => None,
+        }
+    }
+
     /// The operation that it is about.
     pub fn operation(&self) -> Option<&OperationId> {
         match self {

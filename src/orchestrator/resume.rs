@@ -126,9 +126,8 @@ async fn disarm_closed(
             return Ok(Some(message));
         }
     };
-    let id = match &restore {
-        RestoreState::Armed { operation, .. } | RestoreState::Restoring { operation } => operation,
-        _ => return Ok(None),
+    let Some(id) = restore.goes_back_from() else {
+        return Ok(None);
     };
     match state.operation(name, id) {
         Ok(operation) if operation.closed() => {}

@@ -4,28 +4,24 @@ use super::commands::{Ask, Command, Hand, Wrong};
 use super::ports::{What, When, Why};
 use super::tried;
 
-fn image(tag: usize) -> Ask {
+fn update(to: Option<usize>, images: &[(usize, usize)]) -> Ask {
     Ask::Update {
-        to: None,
-        images: vec![(0, tag)],
+        to,
+        images: images.to_vec(),
         no_rollback: false,
     }
+}
+
+fn image(tag: usize) -> Ask {
+    update(None, &[(0, tag)])
 }
 
 fn type_alone() -> Ask {
-    Ask::Update {
-        to: Some(1),
-        images: vec![],
-        no_rollback: false,
-    }
+    update(Some(1), &[])
 }
 
 fn both() -> Ask {
-    Ask::Update {
-        to: Some(1),
-        images: vec![(0, 1)],
-        no_rollback: false,
-    }
+    update(Some(1), &[(0, 1)])
 }
 
 fn back() -> Ask {
@@ -33,6 +29,29 @@ fn back() -> Ask {
         to: None,
         only: None,
     }
+}
+
+/// At the k-th call.
+fn at_call(k: i64, what: What) -> Wrong {
+    Wrong::At {
+        k,
+        effects: false,
+        what,
+    }
+}
+
+/// At the k-th effect.
+fn at_effect(k: i64, what: What) -> Wrong {
+    Wrong::At {
+        k,
+        effects: true,
+        what,
+    }
+}
+
+#[track_caller]
+fn holds(commands: &[Command]) {
+    tried(commands).unwrap_or_else(|why| panic!("{why}"));
 }
 
 /// An update that asks the registry first, before its plan, pulls under the lock. Frozen there and taken over by another
@@ -55,11 +74,7 @@ fn whoever_is_taken_over_while_the_registry_is_asked_sends_no_pull_any_more() {
 fn a_host_that_does_not_hear_that_its_operation_was_accepted_goes_back_as_was_said() {
     // Given up in its boot already, and accepted before that is over.
     for at in 104..=114 {
-        let expired = Wrong::At {
-            k: at,
-            effects: false,
-            what: What::Fails(When::Before, Why::Expired, false),
-        };
+        let expired = at_call(at, What::Fails(When::Before, Why::Expired, false));
         let commands = [
             Command::Does(0, both(), expired),
             Command::Does(0, Ask::Accept, Wrong::Nothing),
@@ -74,16 +89,8 @@ fn a_host_that_does_not_hear_that_its_operation_was_accepted_goes_back_as_was_sa
             (Why::Expired, true),
             (Why::Internal, true),
         ] {
-            let killed = Wrong::At {
-                k: 10,
-                effects: true,
-                what: What::Killed(When::After),
-            };
-            let failing = Wrong::At {
-                k: at,
-                effects: false,
-                what: What::Fails(When::Before, why, always),
-            };
+            let killed = at_effect(10, What::Killed(When::After));
+            let failing = at_call(at, What::Fails(When::Before, why, always));
             let commands = [
                 Command::Does(0, both(), killed),
                 Command::Does(0, Ask::Accept, failing),
@@ -97,51 +104,36 @@ fn a_host_that_does_not_hear_that_its_operation_was_accepted_goes_back_as_was_sa
 /// meanwhile, killed and gone on with.
 #[test]
 fn a_rollback_to_what_nobody_saw_is_gone_on_with() {
-    let killed = Wrong::At {
-        k: 33,
-        effects: false,
-        what: What::Killed(When::Before),
-    };
-    let commands = [
+    let killed = at_call(33, What::Killed(When::Before));
+    holds(&[
         Command::Does(0, type_alone(), Wrong::Nothing),
         Command::Does(0, back(), Wrong::Drift(1, Hand::Start)),
         Command::Does(0, back(), killed),
         Command::Does(0, Ask::Resume, Wrong::Nothing),
-    ];
-    tried(&commands).unwrap_or_else(|went| panic!("{went}"));
+    ]);
 }
 
 /// Accepted while its instance is off, and then somebody writes the compose file: the host cannot go back, is `restoring` for
 /// ever, and no other operation could arm it. Accepting once more tells it that it is over.
 #[test]
 fn a_host_that_cannot_go_back_from_what_was_accepted_is_disarmed_by_accepting_again() {
-    let killed = Wrong::At {
-        k: 8,
-        effects: true,
-        what: What::Killed(When::Before),
-    };
-    let commands = [
+    let killed = at_effect(8, What::Killed(When::Before));
+    holds(&[
         Command::Does(0, both(), Wrong::Nothing),
         Command::Does(0, back(), killed),
         Command::Does(0, Ask::Accept, Wrong::Nothing),
         Command::Hand(Hand::Comment),
-    ];
-    tried(&commands).unwrap_or_else(|went| panic!("{went}"));
+    ]);
 }
 
 /// The reference judged by what was so when the first machine had ended, and not when the second one asked.
 #[test]
 fn whoever_asks_while_another_machine_s_operation_is_open_is_refused_though_it_closes_soon() {
-    let paused = Wrong::At {
-        k: 44,
-        effects: false,
-        what: What::Fails(When::Before, Why::Expired, false),
-    };
-    let commands = [
+    let paused = at_call(44, What::Fails(When::Before, Why::Expired, false));
+    holds(&[
         Command::Does(0, image(0), Wrong::Nothing),
         Command::Does(0, Ask::Resume, Wrong::Nothing),
         Command::Does(0, type_alone(), paused),
         Command::Does(0, Ask::Resume, Wrong::Other(1, Box::new(image(0)))),
-    ];
-    tried(&commands).unwrap_or_else(|went| panic!("{went}"));
+    ]);
 }

@@ -113,9 +113,7 @@ impl Run {
         if self.model.machines.iter().any(|m| m.open.is_some()) {
             return Ok(());
         }
-        let unheard = self
-            .armed()
-            .is_some_and(|of| self.model.unheard.contains(of.as_str()));
+        let unheard = self.unheard().is_some();
         wait(&self.rig, A_WHILE);
         // Through a boot, to the deadline behind it, and past it.
         for _ in 0..4 {
@@ -695,10 +693,8 @@ impl Run {
         who: usize,
         accepted: Option<&(String, Option<Outcome>)>,
     ) -> Result<(), String> {
-        let Some(of) = self
-            .armed()
-            .filter(|of| accepted.is_some_and(|(id, _)| *id == of.to_string()))
-        else {
+        let accepted = accepted.map(|(id, _)| id.as_str());
+        let Some(of) = self.armed().filter(|of| accepted == Some(of.as_str())) else {
             return Ok(());
         };
         let said = self.warnings(who, &of);
@@ -709,14 +705,15 @@ impl Run {
         self.stands()
     }
 
-    /// The operation that the host will go back from by itself.
+    /// The operation that the host goes back from by itself.
     fn armed(&self) -> Option<OperationId> {
-        match self.restore() {
-            RestoreState::Armed { operation, .. } | RestoreState::Restoring { operation, .. } => {
-                Some(operation)
-            }
-            _ => None,
-        }
+        self.restore().goes_back_from().cloned()
+    }
+
+    /// The same, where it was accepted and the host could not be told.
+    fn unheard(&self) -> Option<OperationId> {
+        self.armed()
+            .filter(|of| self.model.unheard.contains(of.as_str()))
     }
 
     /// What an operation of this machine warned of.
@@ -786,16 +783,10 @@ impl Run {
         wait(&self.rig, Duration::from_secs(60 * 60));
         self.model.stack = self.rig.stack();
         // Five times it could not: whoever accepted it once tells the host that it is over.
-        if let Some(of) = self
-            .armed()
-            .filter(|of| self.model.unheard.contains(of.as_str()))
-        {
+        if let Some(of) = self.unheard() {
             for who in [0, 1] {
-                if self
-                    .operations(who)?
-                    .iter()
-                    .any(|(id, _)| *id == of.to_string())
-                {
+                let own = self.operations(who)?;
+                if own.iter().any(|(id, _)| id == of.as_str()) {
                     self.story.push(format!("  Accept of {who}, once more"));
                     self.does(who, &Ask::Accept, &Wrong::Nothing).await?;
                 }
@@ -816,11 +807,9 @@ impl Run {
         if let Some(host) = holder(&self.rig.memory) {
             return Err(format!("{host} still holds the lease"));
         }
-        match self.restore() {
-            RestoreState::Armed { .. } | RestoreState::Restoring { .. } => {
-                Err("the host is still armed".into())
-            }
-            _ => Ok(()),
+        match self.armed() {
+            Some(_) => Err("the host is still armed".into()),
+            None => Ok(()),
         }
     }
 }
