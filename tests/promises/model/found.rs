@@ -137,3 +137,13 @@ fn whoever_asks_while_another_machine_s_operation_is_open_is_refused_though_it_c
         Command::Does(0, Ask::Resume, Wrong::Other(1, Box::new(image(0)))),
     ]);
 }
+
+/// The reference forgot a hand that was at the stack while a second machine found nothing to do.
+#[test]
+fn what_a_hand_does_meanwhile_is_not_expected_of_another_machine_s_open_operation() {
+    let killed = at_call(29, What::Killed(When::Before));
+    holds(&[
+        Command::Does(0, image(1), killed),
+        Command::Does(1, image(0), Wrong::Drift(1, Hand::Comment)),
+    ]);
+}

@@ -571,9 +571,10 @@ impl Run {
         }
         self.learn(who, Some(&before).filter(|_| around.touched.is_empty()))?;
         self.model.stack = now.clone();
-        if good(outcome) && !same(&now, &before, &none) {
-            // What rests elsewhere without a word of it finds another stack.
-            if let Some(open) = &mut self.model.machines[1 - who].open {
+        // What rests elsewhere without a word of it finds another stack.
+        if let Some(open) = &mut self.model.machines[1 - who].open {
+            open.touched.extend(around.touched.iter().cloned());
+            if good(outcome) && !same(&now, &before, &none) {
                 open.touched.insert("*".into());
             }
         }
