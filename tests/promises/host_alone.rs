@@ -1,5 +1,7 @@
 //! The controller is killed, and the host is on its own: it goes back, or stays, by itself; `resume` reports it.
 
+use geusemaker::model::Timestamp;
+use geusemaker::sandbox::world::SEED_INSTANCE;
 use serde_json::Value;
 
 use crate::locks::running;
@@ -22,6 +24,18 @@ const TYPE: [&str; 7] = [
     NAME,
     "--instance-type",
     "t3.large",
+    "--force",
+    "--stable-for",
+    "1s",
+];
+
+const BOTH: [&str; 9] = [
+    "update",
+    NAME,
+    "--instance-type",
+    "t3.large",
+    "--image",
+    "n8n=n8nio/n8n:1.20.0",
     "--force",
     "--stable-for",
     "1s",
@@ -166,7 +180,7 @@ fn while_the_instance_is_stopped_nothing_acts_and_resume_goes_on() {
     let file = sandbox.host().join("var/lib/geusemaker/restore/state");
     let text = fs_err::read_to_string(file).expect("armed");
     let deadline: i64 = text.split(' ').nth(4).expect("it").parse().expect("a time");
-    while geusemaker::model::Timestamp::now().as_second() <= deadline {
+    while Timestamp::now().as_second() <= deadline {
         std::thread::sleep(std::time::Duration::from_millis(200));
     }
     sandbox.run(&["status", NAME]).ended(0);
@@ -182,6 +196,39 @@ fn while_the_instance_is_stopped_nothing_acts_and_resume_goes_on() {
     for (key, value) in before.iter().filter(|(key, _)| *key != "type") {
         assert_eq!(&after[key], value);
     }
+}
+
+/// Accepted while the instance is off, and then somebody writes the compose file: the host fails to go back, and no other
+/// operation could arm it. Found by the sequences (`model::found`), here with the host's own scripts and timer.
+#[test]
+fn a_host_that_cannot_go_back_from_what_was_accepted_hears_a_second_accept() {
+    let (sandbox, _) = sandbox();
+    let accept = ["resume", NAME, "--accept", "--force"];
+    killed_at(&sandbox, &BOTH, "set_instance_type");
+    assert_eq!(sandbox.stack()["state"], "stopped");
+    let accepted = sandbox.json(&accept, 0);
+    assert_eq!(accepted["outcome"], "done", "{accepted}");
+    warns(&accepted, "it goes back by itself");
+    let file = sandbox
+        .host()
+        .join("opt/geusemaker/runtime/docker-compose.yml");
+    let edited = sandbox.compose() + "# by hand\n";
+    fs_err::write(&file, &edited).expect("the file is written");
+    let started = sandbox.world(|world| world.start(SEED_INSTANCE, Timestamp::now()));
+    started.expect("it starts");
+    while sandbox.restore_word() != "restoring" {
+        sandbox.run(&["status", NAME]).ended(0);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    }
+    let refused = sandbox.json(&GOOD, 3);
+    assert_eq!(refused["error"]["code"], "host_going_back", "{refused}");
+    let heard = sandbox.json(&accept, 0);
+    assert_eq!(heard["outcome"], "unchanged", "{heard}");
+    assert_eq!(sandbox.restore_word(), "committed");
+    assert_eq!(sandbox.compose(), edited);
+    let updated = sandbox.json(&GOOD, 0);
+    assert_eq!(updated["outcome"], "updated", "{updated}");
+    assert_eq!(sandbox.leftovers(), Vec::<String>::new(), "{updated}");
 }
 
 #[test]
