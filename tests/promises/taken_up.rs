@@ -8,14 +8,14 @@ use geusemaker::cloud::Clock;
 use geusemaker::host::{ArmRequest, Host, HostError, Tag};
 use geusemaker::journal::{Entry, Line};
 use geusemaker::model::{
-    ImageRef, InstanceId, InstanceType, OperationId, Outcome, RestoreState, ServiceName,
-    UpdateRequest,
+    ImageRef, InstanceId, InstanceType, Outcome, RestoreState, ServiceName, UpdateRequest,
 };
 use geusemaker::orchestrator::{
     Ended, Prepared, Way, World, execute, prepare_update, resume, unlock,
 };
 use geusemaker::plan::{Action, Plan};
 use geusemaker::sandbox::fault::Fault;
+use geusemaker::sandbox::rig::Memory;
 
 use crate::saga::{Rig, SHAPES, begin, block_on, good, opened, options};
 use crate::support::over::{HostOver, Over};
@@ -255,8 +255,8 @@ fn a_host_that_has_seen_a_higher_number_is_reached_by_the_next_resume() {
     });
 }
 
-/// A host on which another script of ours has the lock, and does not end.
-struct Locked(Arc<dyn Host>);
+/// A host on which another script of ours has the lock, and does not end; with a world, it goes back by itself meanwhile.
+struct Locked(Arc<dyn Host>, Option<Arc<Memory>>);
 
 #[async_trait]
 impl HostOver for Locked {
@@ -266,9 +266,16 @@ impl HostOver for Locked {
     async fn arm(
         &self,
         _: &InstanceId,
-        _: &Tag,
+        tag: &Tag,
         _: &ArmRequest,
     ) -> Result<RestoreState, HostError> {
+        if let Some(memory) = &self.1 {
+            for host in memory.world().hosts.values_mut() {
+                host.memory.restore.state = RestoreState::Restoring {
+                    operation: tag.operation.clone(),
+                };
+            }
+        }
         Err(HostError::Script {
             verb: "arm",
             code: "busy".into(),
@@ -283,16 +290,8 @@ fn a_host_that_cannot_be_armed_is_said_to_go_back_only_where_it_does() {
         for going_back in [true, false] {
             let rig = Rig::new();
             let mut world = rig.laptop("ann-laptop");
-            if going_back {
-                let operation = OperationId::new("20261119-090000-abcd").expect("an id");
-                for host in rig.memory.world().hosts.values_mut() {
-                    host.memory.restore.state = RestoreState::Restoring {
-                        operation: operation.clone(),
-                    };
-                }
-            } else {
-                world.host = Arc::new(Over(Arc::new(Locked(world.host.clone()))));
-            }
+            let memory = going_back.then(|| rig.memory.clone());
+            world.host = Arc::new(Over(Arc::new(Locked(world.host.clone(), memory))));
             let refused = update(&world, &request(&rig, None, Some(NEW))).await;
             assert_eq!(refused.outcome, Outcome::Refused);
             let expected = match going_back {
@@ -301,5 +300,65 @@ fn a_host_that_cannot_be_armed_is_said_to_go_back_only_where_it_does() {
             };
             assert_eq!(refused.error.expect("why").code, expected);
         }
+    });
+}
+
+/// The word of the host's restore state.
+fn armed(rig: &Rig) -> &'static str {
+    let world = rig.memory.world();
+    let host = world.hosts.values().next().expect("a host");
+    host.memory.restore.state.as_str()
+}
+
+/// A host that cannot write down that it is disarmed.
+struct Full(Arc<dyn Host>);
+
+#[async_trait]
+impl HostOver for Full {
+    fn below(&self) -> &dyn Host {
+        self.0.as_ref()
+    }
+    async fn commit(&self, _: &InstanceId, _: &Tag) -> Result<RestoreState, HostError> {
+        Err(HostError::Script {
+            verb: "commit",
+            code: "write_failed".into(),
+            message: "No space left on device".into(),
+        })
+    }
+}
+
+/// Only the scripts of its own operation move a host's deadline out: in the next update's pull it would have gone back.
+#[test]
+fn no_update_begins_on_a_host_that_is_armed_by_an_operation_that_was_closed() {
+    block_on(async {
+        let rig = Rig::new();
+        let mut world = rig.laptop("ann-laptop");
+        let name = rig.memory.deployment().name;
+        fault(&rig, "ec2:StopInstances", "RequestTimeTooSkewed");
+        let paused = update(&world, &request(&rig, Some("t3.large"), None)).await;
+        assert_eq!(paused.outcome, Outcome::Paused);
+        rig.memory.world().faults.0.clear();
+        let host = world.host.clone();
+        world.host = Arc::new(Over(Arc::new(Full(host.clone()))));
+        let accepted = resume(&world, &name, Way::Accept).await.expect("it closes");
+        assert_eq!(accepted.outcome, Outcome::Done);
+        world.host = host;
+        assert_eq!(armed(&rig), "armed");
+        let again = || request(&rig, None, Some(NEW));
+        let refused = match prepare_update(&world, &again()).await {
+            Ok(Prepared::Refused(_, error)) => error,
+            _ => panic!("the host is armed"),
+        };
+        assert!(refused.causes.iter().any(|c| c.starts_with("host_armed")));
+        let told = resume(&world, &name, Way::Accept).await.expect("it hears");
+        assert_eq!(told.outcome, Outcome::Unchanged);
+        assert_eq!(armed(&rig), "committed");
+        let prepared = prepare_update(&world, &again()).await.expect("a look");
+        if let Prepared::Refused(_, error) = prepared {
+            assert!(!error.causes.iter().any(|c| c.starts_with("host_armed")));
+        }
+        let now = rig.stack();
+        rig.clock.advance(Duration::from_secs(3600));
+        assert_eq!(rig.stack(), now, "the host goes back to nothing");
     });
 }

@@ -1,7 +1,7 @@
 //! The host: does it answer, and is the compose project there as it was adopted?
 
 use super::Ask;
-use crate::model::{HostFacts, HostView, ProjectFacts, Sha256Id};
+use crate::model::{HostFacts, HostView, ProjectFacts, RestoreState, Sha256Id};
 use crate::plan::Check;
 
 pub(super) fn check(ask: &Ask) -> Vec<Check> {
@@ -59,6 +59,7 @@ fn answering(ask: &Ask, facts: &HostFacts) -> Vec<Check> {
         "host_reachable",
         format!("the host answers (Docker {})", facts.docker),
     )];
+    checks.extend(armed(ask, facts));
     if ask.wants_images {
         checks.push(compose_v2(facts));
         checks.push(disk(facts.disk_free, pulls(ask, facts)));
@@ -68,6 +69,34 @@ fn answering(ask: &Ask, facts: &HostFacts) -> Vec<Check> {
         None => checks.push(no_project(ask, facts)),
     }
     checks
+}
+
+/// A host that goes back from another operation would do so in the middle of this one: only the scripts of its own
+/// operation move a deadline out.
+fn armed(ask: &Ask, facts: &HostFacts) -> Option<Check> {
+    let of = facts.restore.goes_back_from()?;
+    let (name, message, found) = match &facts.restore {
+        RestoreState::Armed { deadline, .. } => (
+            "host_armed",
+            "the host is still armed by another operation: at its deadline it goes back where the stack is not green",
+            format!("armed by operation {of}, until {deadline} by its own clock"),
+        ),
+        _ => (
+            "host_going_back",
+            "the host is going back from another operation by itself",
+            format!("going back from operation {of}"),
+        ),
+    };
+    let deployment = &ask.deployment.name;
+    Some(Check::refuse(
+        name,
+        message,
+        found,
+        "a host that goes back from nothing",
+        format!(
+            "geusemaker resume {deployment} --accept    # disarms it, on the machine that began operation {of}; or wait until it has judged"
+        ),
+    ))
 }
 
 /// What a pull of a usual image takes, unpacked. A pull that finds no space is refused before anything is

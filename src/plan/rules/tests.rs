@@ -788,3 +788,43 @@ fn a_fallback_type_is_judged_like_the_type_that_is_wanted() {
         assert_eq!(run(to, names, stopped), expected, "{names:?}");
     }
 }
+
+#[test]
+fn a_host_that_goes_back_from_another_operation_is_left_to_it() {
+    let of = || OperationId::new("20261119-090000-abcd").expect("an id");
+    let by_itself = true;
+    let armed = RestoreState::Armed {
+        operation: of(),
+        deadline: Timestamp::UNIX_EPOCH,
+    };
+    let rows = [
+        (armed, Some("host_armed")),
+        (
+            RestoreState::Restoring { operation: of() },
+            Some("host_going_back"),
+        ),
+        (
+            RestoreState::Restored {
+                operation: of(),
+                by_itself,
+            },
+            None,
+        ),
+        (
+            RestoreState::Committed {
+                operation: of(),
+                by_itself,
+            },
+            None,
+        ),
+        (RestoreState::Idle, None),
+    ];
+    for (restore, expected) in rows {
+        let mut scene = scene();
+        scene.host().restore = restore.clone();
+        let checks = scene.run();
+        let mut refused = checks.iter().filter(|c| c.status == Refuse);
+        let found = refused.next().map(|c| c.name.as_str());
+        assert_eq!(found, expected, "{restore:?}: {checks:#?}");
+    }
+}
