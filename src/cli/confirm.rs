@@ -36,11 +36,11 @@ impl Ask for Terminal {
         let (say, answered) = mpsc::channel();
         // On a thread of its own: whoever reads a key does not hear a signal.
         std::thread::spawn(move || {
-            let answer = dialoguer::Confirm::new()
-                .with_prompt(prompt)
-                .default(false)
-                .wait_for_newline(true)
-                .interact_opt();
+            // Not `Confirm`: of a whole line it takes the last key that is a y or an n, and "no way" for a yes.
+            let answer = dialoguer::Input::<String>::new()
+                .with_prompt(prompt + " [y/N]")
+                .allow_empty(true)
+                .interact();
             let _ = say.send(answer);
         });
         let answer = loop {
@@ -59,11 +59,17 @@ impl Ask for Terminal {
             return Err(CommandError::declined());
         }
         match answer {
-            Some(Ok(Some(true))) => Ok(()),
+            Some(Ok(answer)) if is_yes(&answer) => Ok(()),
             Some(Err(error)) => Err(CommandError::declined().because(error)),
             _ => Err(CommandError::declined()),
         }
     }
+}
+
+/// Only a whole yes is one.
+fn is_yes(answer: &str) -> bool {
+    let answer = answer.trim();
+    answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes")
 }
 
 /// Asks, unless `--force` has answered.
@@ -72,4 +78,21 @@ impl Ask for Terminal {
 /// See [`Ask::confirm`].
 pub fn confirm(ask: &dyn Ask, force: bool, question: &str) -> Result<(), CommandError> {
     if force { Ok(()) } else { ask.confirm(question) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_yes;
+
+    #[test]
+    fn only_a_whole_yes_is_one() {
+        for yes in ["y", "Y", "yes", "Yes ", " YES"] {
+            assert!(is_yes(yes), "{yes:?}");
+        }
+        for no in [
+            "", " ", "n", "no", "no way", "not yet", "maybe", "nay", "yn", "yy", "ye",
+        ] {
+            assert!(!is_yes(no), "{no:?}");
+        }
+    }
 }
