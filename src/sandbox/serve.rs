@@ -5,6 +5,11 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign,
+};
+use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
@@ -134,7 +139,7 @@ async fn answer(
     }
 }
 
-/// Whether the request carries the access key of this server, and is signed for its region.
+/// Whether the request carries the access key of this server, and is signed with its secret, for its region.
 fn allow(info: &ServeInfo, request: &Request<Bytes>) -> Result<(), Box<Response<Bytes>>> {
     let refuse =
         |query: &str, json: &str, why: &str| Err(Box::new(wire::refuse(request, query, json, why)));
@@ -152,18 +157,76 @@ fn allow(info: &ServeInfo, request: &Request<Bytes>) -> Result<(), Box<Response<
             "AWS was not able to validate the provided access credentials",
         );
     }
+    let mismatch = |why: &str| refuse("SignatureDoesNotMatch", "InvalidSignatureException", why);
     match parts.nth(1) {
-        Some(region) if region == info.region => Ok(()),
-        found => refuse(
-            "SignatureDoesNotMatch",
-            "InvalidSignatureException",
-            &format!(
+        Some(region) if region == info.region => {}
+        found => {
+            return mismatch(&format!(
                 "Credential should be scoped to a valid region: expected {}, found {}.",
                 info.region,
                 found.unwrap_or("none")
-            ),
+            ));
+        }
+    }
+    let sent = header.and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let service = parts.next().unwrap_or_default();
+    let sent_signature = part(sent, "Signature=");
+    match signature(info, request, service, part(sent, "SignedHeaders=")) {
+        Some(expected) if expected == sent_signature => Ok(()),
+        _ => mismatch(
+            "The request signature we calculated does not match the signature you provided.",
         ),
     }
+}
+
+/// A part of the Authorization header.
+fn part<'h>(header: &'h str, name: &str) -> &'h str {
+    let found = header.split_once(name).map(|(_, rest)| rest);
+    let end = found.and_then(|rest| rest.split([',', ' ']).next());
+    end.unwrap_or_default()
+}
+
+/// The signature that the secret of this server makes of the request (Signature Version 4), over these headers.
+fn signature(
+    info: &ServeInfo,
+    request: &Request<Bytes>,
+    service: &str,
+    signed: &str,
+) -> Option<String> {
+    let text = |name: &str| request.headers().get(name)?.to_str().ok();
+    let names: Vec<&str> = signed.split(';').collect();
+    let mut headers = Vec::new();
+    for name in &names {
+        headers.push((*name, text(name)?));
+    }
+    let date = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text("x-amz-date")?).ok()?;
+    let time = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+    let mut settings = SigningSettings::default();
+    if names.contains(&"x-amz-content-sha256") {
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    }
+    let identity = Credentials::new(
+        &info.access_key_id,
+        &info.secret_access_key,
+        None,
+        None,
+        "sandbox",
+    )
+    .into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(&info.region)
+        .name(service)
+        .time(time.into())
+        .settings(settings)
+        .build()
+        .ok()?
+        .into();
+    let uri = format!("http://{}{}", text("host")?, request.uri());
+    let body = SignableBody::Bytes(request.body());
+    let signable =
+        SignableRequest::new(request.method().as_str(), uri, headers.into_iter(), body).ok()?;
+    Some(sign(signable, &params).ok()?.into_parts().1)
 }
 
 fn plain(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
@@ -181,7 +244,6 @@ fn random() -> String {
 mod tests {
     use aws_config::retry::RetryConfig;
     use aws_config::{BehaviorVersion, Region, SdkConfig};
-    use aws_credential_types::Credentials;
     use aws_credential_types::provider::SharedCredentialsProvider;
     use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
@@ -207,16 +269,16 @@ mod tests {
     }
 
     fn client(info: &ServeInfo, key: &str, region: &str) -> SdkConfig {
+        signing(info, key, &info.secret_access_key, region)
+    }
+
+    fn signing(info: &ServeInfo, key: &str, secret: &str, region: &str) -> SdkConfig {
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
             .endpoint_url(&info.endpoint)
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                key,
-                &info.secret_access_key,
-                None,
-                None,
-                "test",
+                key, secret, None, None, "test",
             )))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .retry_config(RetryConfig::disabled())
@@ -267,6 +329,22 @@ mod tests {
         bare.headers_mut()
             .insert("authorization", near.parse().unwrap());
         assert!(allow(&info, &bare).is_err());
+    }
+
+    /// The id alone is not secret: it stands in every request.
+    #[tokio::test]
+    async fn whoever_has_the_id_and_not_the_secret_is_refused() {
+        let (info, _life, _dir) = served().await;
+        let config = signing(&info, &info.access_key_id, "wrong", &info.region);
+        let ec2 = aws_sdk_ec2::Client::new(&config).stop_instances();
+        let error = ec2.instance_ids(SEED_INSTANCE).send().await.unwrap_err();
+        assert_eq!(error.code(), Some("SignatureDoesNotMatch"));
+        let ssm = aws_sdk_ssm::Client::new(&config).list_commands();
+        let error = ssm.send().await.unwrap_err();
+        assert_eq!(error.code(), Some("InvalidSignatureException"));
+        let efs = aws_sdk_efs::Client::new(&config).describe_file_systems();
+        let error = efs.send().await.unwrap_err();
+        assert_eq!(error.code(), Some("InvalidSignatureException"));
     }
 
     #[tokio::test]
