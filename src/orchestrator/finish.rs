@@ -6,9 +6,9 @@ use super::capacity;
 use super::drive::Operation;
 use super::prepare::Ended;
 use super::stuck;
-use crate::journal::{Entry, Failure, Line, Summary};
+use crate::journal::{Entry, Failure, Line, Summary, committed};
 use crate::model::{Outcome, SnapshotId};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, duration};
 use crate::report::{Cost, ErrorDocument, EventKind, PlanData, Verified};
 use crate::state::StateDir;
 
@@ -63,6 +63,7 @@ pub(super) async fn finish(
     let closes = !matches!(outcome, Outcome::Paused | Outcome::Stuck);
     if !closes {
         warnings.extend(capacity::stays(&op.lines, op.world.clock.now()));
+        warnings.extend(armed(&op, plan));
     }
     if closes {
         if let Err(failure) = op.append(Entry::Closed { outcome }) {
@@ -109,6 +110,13 @@ pub(super) async fn finish(
     let error = (!success).then(|| {
         let failures = failure(&op.lines);
         let mut error = explain(outcome, &failures, name.as_str(), &sign_in);
+        if closes && failures.is_empty() {
+            error = taken_back(&op.lines);
+        }
+        // Behind the last health check nothing is undone, and no command is offered that would say so.
+        if committed(plan, op.lines.iter().map(|l| &l.entry)) {
+            error.help.retain(|line| !line.contains(" --unwind"));
+        }
         if outcome != Outcome::Stuck {
             return error;
         }
@@ -147,9 +155,9 @@ fn lost(op: &Operation<'_>, message: String) -> Ended {
         message: format!("{message}; nothing more was done or written from here"),
         causes: vec![],
         help: vec![
-            format!("geusemaker status {name}    what is where now"),
+            format!("geusemaker status {name}    # what is where now"),
             format!(
-                "geusemaker resume {name}    goes on with {}, once it is free and if it was not given up",
+                "geusemaker resume {name}    # goes on with {}, once it is free and if it was not given up",
                 op.id
             ),
         ],
@@ -247,19 +255,19 @@ fn explain(outcome: Outcome, failures: &[&Failure], name: &str, sign_in: &str) -
                 help.push(sign_in.to_owned());
             }
             help.push(format!(
-                "geusemaker resume {name}            goes on from here"
+                "geusemaker resume {name}            # goes on from here"
             ));
             help.push(format!(
-                "geusemaker resume {name} --unwind   goes back to the state before"
+                "geusemaker resume {name} --unwind   # goes back to the state before"
             ));
         }
         Outcome::Stuck => {
             help.push(format!(
-                "geusemaker status {name}            what is where now"
+                "geusemaker status {name}            # what is where now"
             ));
-            help.push(format!("geusemaker resume {name} --unwind   tries again to go back, when the cause is mended"));
+            help.push(format!("geusemaker resume {name} --unwind   # tries again to go back, when the cause is mended"));
             help.push(format!(
-                "geusemaker resume {name} --accept   closes it on what is there; nothing is undone"
+                "geusemaker resume {name} --accept   # closes it on what is there; nothing is undone"
             ));
         }
         _ => {}
@@ -270,6 +278,48 @@ fn explain(outcome: Outcome, failures: &[&Failure], name: &str, sign_in: &str) -
         causes,
         help,
     }
+}
+
+/// What it ended with where nothing failed: `--unwind`, or a host that had gone back by itself.
+fn taken_back(lines: &[Line]) -> ErrorDocument {
+    let mut entries = lines.iter().rev().map(|l| &l.entry);
+    let notes = entries.find_map(|entry| match entry {
+        Entry::Resumed {
+            unwind: true,
+            notes,
+            ..
+        } => Some(notes.clone()),
+        _ => None,
+    });
+    let mut notes = notes.unwrap_or_default();
+    let message = match notes.is_empty() {
+        true => "it was taken back, as was asked".into(),
+        false => notes.remove(0),
+    };
+    ErrorDocument {
+        code: "taken_back".into(),
+        message,
+        causes: notes,
+        help: vec![],
+    }
+}
+
+/// That an operation which stays open has left the host armed.
+fn armed(op: &Operation<'_>, plan: &Plan) -> Option<String> {
+    let done = |is: fn(&Action) -> bool| {
+        op.lines
+            .iter()
+            .any(|l| matches!(l.entry, Entry::Done { step, .. } if is(&plan.steps[step].action)))
+    };
+    let armed = done(|a| matches!(a, Action::ArmRestore(_)));
+    let disarmed = done(|a| matches!(a, Action::CommitHost {}));
+    let grace = u64::try_from(op.world.limits.restore.as_millis()).unwrap_or(u64::MAX);
+    (armed && !disarmed).then(|| {
+        format!(
+            "the host is armed: where it hears nothing of this program for {} it judges by itself, and goes back where the stack is not green",
+            duration(grace)
+        )
+    })
 }
 
 /// What `list` shows.

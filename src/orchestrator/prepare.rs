@@ -403,7 +403,7 @@ pub(super) fn unfinished(
         format!("operation {id} is not finished"),
         format!("operation {id}"),
         "no unfinished operation",
-        format!("geusemaker resume {name}    (goes on; --unwind goes back)"),
+        format!("geusemaker resume {name}    # goes on; --unwind goes back"),
     )))
 }
 

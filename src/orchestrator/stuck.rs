@@ -39,10 +39,10 @@ pub(super) fn on_fallback(
         ),
         causes: error.causes,
         help: vec![
-            format!("geusemaker status {name}            what is where now"),
-            format!("geusemaker resume {name} --unwind   tries again to go back to {old}{down}"),
+            format!("geusemaker status {name}            # what is where now"),
+            format!("geusemaker resume {name} --unwind   # tries again to go back to {old}{down}"),
             format!(
-                "geusemaker resume {name} --accept   stays on {up}: closes it on what is there"
+                "geusemaker resume {name} --accept   # stays on {up}: closes it on what is there"
             ),
             format!("then: geusemaker update {name} --instance-type {new}"),
         ],
@@ -59,25 +59,25 @@ pub(super) fn commands(deployment: &Deployment, last: Option<&Failure>) -> Vec<S
     let aws = |call: &str, option: &str| format!("aws ec2 {call} --region {region} {option} {id}");
     if last.is_some_and(no_start) {
         return vec![format!(
-            "{} --query 'Reservations[].Instances[].[InstanceType,State.Name,StateReason.Message]'    the type and why it is stopped",
+            "{} --query 'Reservations[].Instances[].[InstanceType,State.Name,StateReason.Message]'    # the type and why it is stopped",
             aws("describe-instances", "--instance-ids")
         )];
     }
     match last.map_or("", |f| f.code.as_str()) {
         "host_not_back" => vec![
             format!(
-                "{} --latest --output text    what the boot wrote",
+                "{} --latest --output text    # what the boot wrote",
                 aws("get-console-output", "--instance-id")
             ),
             format!(
-                "{}    boots it anew; then resume --unwind",
+                "{}    # boots it anew; then resume --unwind",
                 aws("reboot-instances", "--instance-ids")
             ),
         ],
         "status_check_impaired" => vec![
             aws("describe-instance-status", "--instance-ids"),
             format!(
-                "{} && {} && {}    puts it on another machine; then resume --unwind",
+                "{} && {} && {}    # puts it on another machine; then resume --unwind",
                 aws("stop-instances", "--instance-ids"),
                 aws("wait instance-stopped", "--instance-ids"),
                 aws("start-instances", "--instance-ids")
@@ -85,7 +85,7 @@ pub(super) fn commands(deployment: &Deployment, last: Option<&Failure>) -> Vec<S
         ],
         "unhealthy" | "not_verified" => {
             vec![format!(
-                "geusemaker logs {name}              what the services say"
+                "geusemaker logs {name}              # what the services say"
             )]
         }
         _ => vec![],

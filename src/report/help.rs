@@ -352,6 +352,10 @@ const HELP: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "taken_back",
+        &["nothing is left to do: see what is with {program} status {name}"],
+    ),
+    (
         "stuck",
         &[
             "put right what is named above, then {program} resume {name}",

@@ -227,7 +227,7 @@ impl Reply {
         all
     }
 
-    /// The error with the help of its code, where it brought none.
+    /// The error with the help of its code: where it brought none, and before the commands of what stays open.
     fn helped(&self, words: &Words) -> Option<ErrorDocument> {
         let mut error = self.error.clone()?;
         if error.help.is_empty() {
@@ -235,6 +235,12 @@ impl Reply {
             error.help = help::help(&error.code, words, name);
         } else {
             error.help = error.help.iter().map(|text| words.say(text)).collect();
+        }
+        if matches!(self.outcome, Outcome::Paused | Outcome::Stuck) {
+            let name = self.deployment.as_ref().map(DeploymentName::as_str);
+            let mut of_code = help::help(&error.code, words, name);
+            of_code.retain(|text| !error.help.contains(text));
+            error.help.splice(0..0, of_code);
         }
         Some(error)
     }
