@@ -34,8 +34,9 @@ pub struct Reach {
     /// The states of a first crash, and of a second one.
     pub first: Taken,
     pub second: Taken,
-    /// In how many of the four ways a first one is taken up.
+    /// In how many of the four ways a first one is taken up, and of the two a second one.
     pub ways: usize,
+    pub again: usize,
 }
 
 /// How it is taken up behind a first crash.
@@ -46,9 +47,12 @@ const WAYS_AGAIN: [How; 2] = [How::On, How::Back];
 /// What was counted.
 #[derive(Default)]
 pub struct Counted {
-    /// The tuples, by hash.
+    /// The tuples, by hash: plan, fault and crash points. A second point is one of the process that took up the first, so
+    /// the way of that is part of it; how the last one is taken up is not.
     pub tuples: Vec<u64>,
-    /// Of them, those in which the fault was seen to strike; of one of the sandbox that stays it is not seen.
+    /// The tuples, each as often as it was taken up in another way.
+    pub ways: usize,
+    /// Of these, those in which the fault was seen to strike; of one of the sandbox that stays it is not seen.
     pub struck: usize,
     /// Controllers that were run.
     pub runs: usize,
@@ -116,6 +120,7 @@ impl Walk<'_> {
         let name = hash((self.case.shape.name, self.fault.name.as_str()));
         self.ends(&mut first, How::First, "");
         self.counted.tuples.push(name);
+        self.counted.ways += 1;
         let all = states(&first.points, self.reach.first, turn);
         for (n, (state, of)) in all.iter().enumerate() {
             for (w, how) in WAYS.iter().enumerate() {
@@ -131,8 +136,9 @@ impl Walk<'_> {
                 self.counted.struck += of.len() * usize::from(self.struck(&second.end));
                 let at = format!("{}, {how:?}", first.points[of[0]].name);
                 self.ends(&mut second, *how, &at);
+                self.counted.ways += of.len();
                 for one in of {
-                    self.counted.tuples.push(hash((name, one, how)));
+                    self.counted.tuples.push(hash((name, one)));
                 }
                 if again {
                     self.second((name, of, *how), &second, &at, n + w + turn);
@@ -142,8 +148,12 @@ impl Walk<'_> {
     }
 
     fn second(&mut self, (name, of, how): (u64, &[usize], How), ran: &Ran, at: &str, turn: usize) {
-        for (state, and) in &states(&ran.points, self.reach.second, turn) {
-            for again in &WAYS_AGAIN {
+        let all = states(&ran.points, self.reach.second, turn);
+        for (n, (state, and)) in all.iter().enumerate() {
+            for (w, again) in WAYS_AGAIN.iter().enumerate() {
+                if (w + n + turn) % WAYS_AGAIN.len() >= self.reach.again {
+                    continue;
+                }
                 if self.stops && !self.counted.wrong.is_empty() {
                     return;
                 }
@@ -152,10 +162,10 @@ impl Walk<'_> {
                 self.counted.struck += of.len() * and.len() * struck;
                 let at = format!("{at}; {}, {again:?}", ran.points[and[0]].name);
                 self.ends(&mut third, *again, &at);
+                self.counted.ways += of.len() * and.len();
                 for one in of {
                     for two in and {
-                        let tuple = (name, one, how, two, again);
-                        self.counted.tuples.push(hash(tuple));
+                        self.counted.tuples.push(hash((name, one, how, two)));
                     }
                 }
             }
