@@ -56,7 +56,10 @@ fn random_sequences_end_as_the_reference_says() {
     let (cases, seed) = asked.split_once(':').unwrap_or((&asked, "1"));
     let seed: u8 = seed.parse().expect("a seed from 0 to 255");
     let config = Config {
-        cases: cases.parse().unwrap_or(CASES),
+        cases: match cases {
+            "" => CASES,
+            some => some.parse().expect("a number of sequences"),
+        },
         failure_persistence: None,
         max_shrink_iters: 400,
         rng_seed: RngSeed::Fixed(seed.into()),

@@ -71,7 +71,7 @@ impl Sandbox {
     }
 
     /// What an operation that has come to its end must not leave behind: an open journal, a lease, an armed host,
-    /// a restart policy that is put back later.
+    /// a restart policy that is put back later, a capacity reservation.
     pub fn leftovers(&self) -> Vec<String> {
         let mut left = Vec::new();
         for journal in self.journals() {
@@ -83,14 +83,18 @@ impl Sandbox {
                 left.push(format!("{} has its reserve yet", journal.display()));
             }
         }
-        let (leases, timer) = self.world(|world| {
+        let (leases, timer, reserved) = self.world(|world| {
             let of = |name: &str| name.starts_with("/geusemaker/my-dev-stack/lock/");
             let all = world.parameters.all.values().filter(|p| of(&p.name));
             let leases: Vec<Value> = all
                 .map(|p| serde_json::from_str(&p.value).expect("a lease"))
                 .collect();
-            (leases, world.hosts[SEED_INSTANCE].timer.active())
+            let all = world.reservations.iter();
+            let active = all.filter(|(_, r)| r.is_active());
+            let reserved: Vec<String> = active.map(|(id, _)| id.clone()).collect();
+            (leases, world.hosts[SEED_INSTANCE].timer.active(), reserved)
         });
+        left.extend(reserved.iter().map(|id| format!("the reservation {id}")));
         if let Some(newest) = leases.last()
             && (newest["phase"] != "released" || !newest["open_operation"].is_null())
         {
