@@ -147,3 +147,15 @@ fn what_a_hand_does_meanwhile_is_not_expected_of_another_machine_s_open_operatio
         Command::Does(1, image(0), Wrong::Drift(1, Hand::Comment)),
     ]);
 }
+
+/// The reference held it against the refusal that was to be expected when it was asked; the operation in its way was closed
+/// before it looked.
+#[test]
+fn what_is_in_the_way_when_it_is_asked_may_be_closed_before_it_looks() {
+    let killed = |k| at_call(k, What::Killed(When::Before));
+    holds(&[
+        Command::Does(0, image(1), killed(31)),
+        Command::Does(0, Ask::Resume, killed(20)),
+        Command::Does(1, image(1), Wrong::Other(1, Box::new(Ask::Unwind))),
+    ]);
+}

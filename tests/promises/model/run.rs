@@ -439,8 +439,10 @@ impl Run {
         }
         let judged = match ask {
             Ask::Update { .. } | Ask::Rollback { .. } => {
+                // Another machine may have closed its operation before this one looked, or behind that.
+                let still = blocked && self.blocked(who)?;
                 let again = match &around.at_the_question {
-                    _ if blocked => Some(Expect::Refused),
+                    _ if still => Some(Expect::Refused),
                     Some((_, stack)) => Some(self.expect(who, ask, stack)),
                     None => Some(self.expect(who, ask, &self.model.stack)),
                 };
