@@ -77,7 +77,9 @@ pub(super) async fn finish(
             // Nothing was changed: the snapshot says nothing new.
             (Outcome::Refused, Some(own)) => store.remove(&own),
             (Outcome::Updated | Outcome::RolledBackAsAsked, _) => {
-                store.prune(&kept(state, op.deployment, plan)).map(drop)
+                let keep = kept(state, op.deployment, plan);
+                let all = state.snapshots_newest_first(name);
+                all.and_then(|all| store.prune(&all.items, &keep)).map(drop)
             }
             _ => Ok(()),
         };

@@ -77,7 +77,7 @@ pub fn history(
             format!("{name} has no operation {wanted}"),
         ));
     }
-    let listing = state.snapshots(name).list()?;
+    let listing = state.snapshots_newest_first(name)?;
     warnings.extend(listing.damaged.iter().map(ToString::to_string));
     let snapshots = listing
         .items

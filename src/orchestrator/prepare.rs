@@ -299,12 +299,8 @@ pub(super) fn choice(
     let id = new_id(world.clock.now(), (world.random)());
     let id = SnapshotId::new(id).map_err(|e| CommandError::failed("internal", e.to_string()))?;
     let fresh = Snapshot::of(observed, deployment, id.clone());
-    let newest = state
-        .snapshots(&deployment.name)
-        .list()?
-        .items
-        .into_iter()
-        .next();
+    let newest = state.snapshots_newest_first(&deployment.name)?;
+    let newest = newest.items.into_iter().next();
     Ok(match newest {
         Some(newest) if newest.same_state(&fresh) => SnapshotChoice {
             id: newest.id,

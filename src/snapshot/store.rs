@@ -67,7 +67,8 @@ impl SnapshotStore {
         Ok(snapshot)
     }
 
-    /// Every snapshot, newest first.
+    /// Every snapshot, newest first by its own time, which a clock that was set can have got wrong. What came after what is
+    /// known by the operations ([`StateDir::snapshots_newest_first`](crate::state::StateDir::snapshots_newest_first)).
     ///
     /// # Errors
     /// [`StateError`]: the folder is there and cannot be read.
@@ -99,15 +100,19 @@ impl SnapshotStore {
         }
     }
 
-    /// Removes old snapshots and says which. Kept are the newest ten healthy ones, the newest ten others,
-    /// and those in `keep`. What cannot be read is left alone.
+    /// Removes old snapshots of these and says which. Kept are the first ten healthy ones, the first ten others,
+    /// and those in `keep`.
     ///
     /// # Errors
-    /// [`StateError`]: the folder could not be read, or a file not be removed.
-    pub fn prune(&self, keep: &BTreeSet<SnapshotId>) -> Result<Vec<SnapshotId>, StateError> {
+    /// [`StateError`]: a file could not be removed.
+    pub fn prune(
+        &self,
+        newest_first: &[Snapshot],
+        keep: &BTreeSet<SnapshotId>,
+    ) -> Result<Vec<SnapshotId>, StateError> {
         let mut removed = Vec::new();
         let (mut healthy, mut others) = (0, 0);
-        for snapshot in self.list()?.items {
+        for snapshot in newest_first {
             let seen = if snapshot.healthy {
                 &mut healthy
             } else {
@@ -116,7 +121,7 @@ impl SnapshotStore {
             *seen += 1;
             if *seen > KEPT && !keep.contains(&snapshot.id) {
                 self.remove(&snapshot.id)?;
-                removed.push(snapshot.id);
+                removed.push(snapshot.id.clone());
             }
         }
         Ok(removed)

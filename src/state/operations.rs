@@ -1,9 +1,14 @@
 //! The operations of a deployment, as their journals tell them.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use super::dir::file_names;
 use super::{Listing, StateDir, StateError};
 use crate::journal::{Entry, Journal, Line};
-use crate::model::{DeploymentName, OperationId};
+use crate::model::{DeploymentName, OperationId, SnapshotId, Timestamp};
+use crate::plan::Action;
+use crate::snapshot::Snapshot;
 
 /// One operation and what its journal says.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,11 +26,34 @@ impl Operation {
             .iter()
             .any(|l| matches!(l.entry, Entry::Closed { .. }))
     }
+
+    /// Its place among the others. The number of the lock only goes up; a clock can be set back.
+    fn order(&self) -> (u64, Timestamp, &OperationId) {
+        let fence = match self.lines[0].entry {
+            Entry::Opened { fence, .. } => fence,
+            _ => 0,
+        };
+        (fence, self.lines[0].at, &self.id)
+    }
+
+    /// The snapshot that its plan writes; None where it reuses one.
+    fn writes(&self) -> Option<&SnapshotId> {
+        let Entry::Opened { plan, .. } = &self.lines[0].entry else {
+            return None;
+        };
+        plan.steps.iter().find_map(|s| match &s.action {
+            Action::WriteSnapshot {
+                snapshot,
+                reuse: false,
+            } => Some(snapshot),
+            _ => None,
+        })
+    }
 }
 
 impl StateDir {
-    /// Every operation of a deployment, newest first. A folder without a journal is none: it was made, and
-    /// then nothing happened.
+    /// Every operation of a deployment, newest first: by the number of the lock under which it was begun, and by time
+    /// only where two have the same. A folder without a journal is none: it was made, and then nothing happened.
     ///
     /// # Errors
     /// [`StateError`]: the folder is there and cannot be read.
@@ -40,8 +68,26 @@ impl StateDir {
                 operation => all.push(operation),
             }
         }
+        all.items.sort_by(|a, b| b.order().cmp(&a.order()));
+        Ok(all)
+    }
+
+    /// Every snapshot of a deployment, newest first: in the order of the operations that wrote them. One whose operation
+    /// is not there, or cannot be read, comes behind those, by its time.
+    ///
+    /// # Errors
+    /// [`StateError`]: a folder is there and cannot be read.
+    pub fn snapshots_newest_first(
+        &self,
+        name: &DeploymentName,
+    ) -> Result<Listing<Snapshot>, StateError> {
+        let mut all = self.snapshots(name).list()?;
+        let operations = self.operations(name)?.items;
+        let oldest_first = operations.iter().rev().filter_map(Operation::writes);
+        let places: BTreeMap<_, _> = oldest_first.zip(1_usize..).collect();
+        // Stable: by time where there is no place.
         all.items
-            .sort_by(|a, b| (b.lines[0].at, &b.id).cmp(&(a.lines[0].at, &a.id)));
+            .sort_by_key(|s| Reverse(places.get(&s.id).copied()));
         Ok(all)
     }
 

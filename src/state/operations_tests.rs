@@ -10,25 +10,33 @@ fn world() -> (tempfile::TempDir, StateDir, DeploymentName) {
 
 /// Writes a journal that begins at that second.
 fn put(state: &StateDir, name: &DeploymentName, id: &str, second: i64, entries: &[Entry]) {
-    let plan = resize_and_image();
-    let id = OperationId::new(id).unwrap();
+    begun_under(7, state, name, id, second, entries);
+}
+
+/// The same, under the lock with this number. Its plan writes the snapshot `before-ID`.
+fn begun_under(
+    number: u64,
+    state: &StateDir,
+    name: &DeploymentName,
+    id: &str,
+    second: i64,
+    entries: &[Entry],
+) {
+    let mut plan = resize_and_image();
+    for step in &mut plan.steps {
+        if let Action::WriteSnapshot { snapshot, .. } = &mut step.action {
+            *snapshot = before(id);
+        }
+    }
+    let mut first = opened(&plan);
     let Entry::Opened {
-        schema,
-        fence,
-        version,
-        plan,
-        ..
-    } = opened(&plan)
+        operation, fence, ..
+    } = &mut first
     else {
         unreachable!()
     };
-    let first = Entry::Opened {
-        schema,
-        operation: id.clone(),
-        fence,
-        version,
-        plan,
-    };
+    let id = OperationId::new(id).unwrap();
+    (*operation, *fence) = (id.clone(), number);
     let line = |entry: &Entry| Line {
         at: at(second),
         entry: entry.clone(),
@@ -39,12 +47,27 @@ fn put(state: &StateDir, name: &DeploymentName, id: &str, second: i64, entries: 
         .for_each(|e| journal.append(&line(e)).unwrap());
 }
 
+fn before(id: &str) -> SnapshotId {
+    SnapshotId::new(format!("before-{id}")).unwrap()
+}
+
+fn snapshot(id: SnapshotId, second: i64) -> Snapshot {
+    let text = serde_json::json!({
+        "schema": crate::snapshot::SNAPSHOT_SCHEMA, "id": id, "deployment": "web", "taken_at": at(second),
+        "healthy": true, "instance_id": "i-0123456789abcdef0", "instance_type": "t3.medium",
+        "state": "running", "zone": "us-east-1a", "account": "1", "region": "us-east-1",
+        "file_system_id": null, "mount_point": null, "services": {}, "boot_id": null,
+        "compose": { "project": "p", "file": "/c.yml", "env_files": [], "sha256": null },
+    });
+    serde_json::from_value(text).unwrap()
+}
+
 const CLOSED: Entry = Entry::Closed {
     outcome: Outcome::Updated,
 };
 
 #[test]
-fn operations_are_newest_first_by_their_first_line() {
+fn operations_of_one_number_are_newest_first_by_their_first_line() {
     let (_root, state, name) = world();
     assert!(state.operations(&name).unwrap().items.is_empty());
     assert_eq!(state.open_operation(&name).unwrap(), None);
@@ -69,6 +92,31 @@ fn operations_are_newest_first_by_their_first_line() {
         ]
     );
     assert_eq!(state.open_operation(&name).unwrap(), None);
+}
+
+#[test]
+fn what_came_after_what_is_told_by_the_lock_and_not_by_a_clock_that_was_ahead() {
+    let (_root, state, name) = world();
+    // The clock was an hour ahead when `b` began, and was set right before `c`.
+    for (number, id, second) in [(3, "a", 0), (4, "b", 3600), (9, "c", 60)] {
+        begun_under(number, &state, &name, id, second, &[CLOSED]);
+        let taken = snapshot(before(id), second);
+        state.snapshots(&name).write(&taken).unwrap();
+    }
+    // Their operations are not there.
+    for (id, second) in [("lost-1", 7200), ("lost-2", 7201)] {
+        let taken = snapshot(SnapshotId::new(id).unwrap(), second);
+        state.snapshots(&name).write(&taken).unwrap();
+    }
+    let operations = state.operations(&name).unwrap().items;
+    let ids: Vec<_> = operations.iter().map(|o| o.id.as_str()).collect();
+    assert_eq!(ids, ["c", "b", "a"]);
+    let all = state.snapshots_newest_first(&name).unwrap().items;
+    let ids: Vec<_> = all.iter().map(|s| s.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        ["before-c", "before-b", "before-a", "lost-2", "lost-1"]
+    );
 }
 
 #[test]

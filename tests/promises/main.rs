@@ -5,6 +5,7 @@ mod bad_input;
 mod bad_world;
 mod capacity;
 mod check;
+mod clock;
 mod compensation;
 mod compose;
 mod contention;
