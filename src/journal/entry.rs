@@ -140,7 +140,7 @@ pub enum Entry {
     Accepted {
         /// What is not as the operation wanted it, and not as it was before.
         gave_up: Vec<String>,
-        /// What was observed, in the form of what is read back at an end.
+        /// What was observed, in the form of what is read back at an end; None where the instance is gone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verified: Option<serde_json::Value>,
     },

@@ -197,10 +197,13 @@ fn verified<'j>(plan: &Plan, lines: &'j [Line]) -> Option<&'j serde_json::Value>
             verified = None;
         }
         verified = match &line.entry {
+            // Also where there is nothing any more to read back.
             Entry::Accepted { verified, .. } => verified.as_ref(),
-            entry => entry.evidence().and_then(|e| e.verified.as_ref()),
-        }
-        .or(verified);
+            entry => entry
+                .evidence()
+                .and_then(|e| e.verified.as_ref())
+                .or(verified),
+        };
     }
     verified
 }

@@ -126,7 +126,7 @@ impl Operation<'_> {
     /// What no snapshot needs any more is let go, at the end. Residue: what fails is a warning.
     pub(super) async fn let_go_of_images(&self, state: &StateDir, plan: &Plan) -> Option<String> {
         let held = held(plan, &self.lines);
-        if held.is_empty() {
+        if held.is_empty() || without_instance(&self.lines) {
             return None;
         }
         let needed = match needed(state, self.deployment) {
@@ -145,6 +145,12 @@ impl Operation<'_> {
             left.message
         ))
     }
+}
+
+/// Whether it was closed where the instance is gone: its images are gone with it.
+fn without_instance(lines: &[Line]) -> bool {
+    let accepted = |l: &Line| matches!(l.entry, Entry::Accepted { verified: None, .. });
+    lines.iter().any(accepted)
 }
 
 /// What this operation held, or may have.

@@ -190,6 +190,13 @@ impl Hold {
         all.find(|one| one.id == *operation)
     }
 
+    /// Whether the account that these credentials see, in this region, has heard of this operation: then they are those of
+    /// the deployment.
+    pub fn is_known(&self, operation: &OperationId) -> bool {
+        let open = self.inner.lease.iter().flat_map(|l| &l.found_open);
+        open.into_iter().any(|open| open.id == *operation) || self.given_up(operation).is_some()
+    }
+
     /// The world in which nothing is written once this is lost.
     pub fn world(&self, world: &World) -> World {
         let guard: Arc<dyn Guard> = Arc::<Inner>::clone(&self.inner);

@@ -16,7 +16,8 @@ use crate::journal::{
     Entry, Journal, Line, RESERVE_BYTES, Recheck, Seen, changed, committed, pulled, recheck,
 };
 use crate::model::{
-    Deployment, DeploymentName, ImageRef, Observed, OperationId, Outcome, RestoreState, ServiceName,
+    Deployment, DeploymentName, ImageRef, Observed, OperationId, Outcome, RestoreState, RunState,
+    ServiceName,
 };
 use crate::plan::{Check, Plan, StackState};
 use crate::report::{ChangeData, CommandError, EventKind, PlanData};
@@ -238,6 +239,11 @@ async fn under(
     };
     match take_up(&mut op, &plan, way).await? {
         TakenUp::Drifted(drift) => return Ok(drifted(&plan, drift)),
+        TakenUp::NoInstance if way == Way::Accept && hold.is_known(&op.id) => {
+            accept_without_instance(&mut op, &plan).await?;
+            return Ok(finish::finish(state, op, &plan, Outcome::Done).await);
+        }
+        TakenUp::NoInstance => return Err(no_instance(&op, way, hold.is_known(&op.id))),
         TakenUp::Accepted => return Ok(finish::finish(state, op, &plan, Outcome::Done).await),
         TakenUp::Goes => {}
     }
@@ -259,6 +265,9 @@ pub enum TakenUp {
     Goes,
     /// Something was changed that nobody planned: nothing is done.
     Drifted(Vec<Check>),
+    /// EC2 knows no such instance: nothing is done. It is gone, or these are another account's credentials, or it is
+    /// another region.
+    NoInstance,
     /// It was closed on what is there, but for its last line.
     Accepted,
 }
@@ -273,7 +282,9 @@ pub async fn take_up(
     plan: &Plan,
     way: Way,
 ) -> Result<TakenUp, CommandError> {
-    let observed = look(op).await?;
+    let Some(observed) = look(op).await? else {
+        return Ok(TakenUp::NoInstance);
+    };
     let seen = Seen::of(&observed, op.deployment);
     append(
         op,
@@ -325,9 +336,9 @@ async fn append(op: &mut Operation<'_>, entry: Entry) -> Result<(), CommandError
         .map_err(|f| CommandError::failed(&f.code, f.message))
 }
 
-/// Looks at everything, before anything is begun. An armed host hears of it; one that is going back by itself
-/// is waited for.
-async fn look(op: &Operation<'_>) -> Result<Observed, CommandError> {
+/// Looks at everything, before anything is begun; None where EC2 knows no such instance. An armed host hears of it; one
+/// that is going back by itself is waited for.
+async fn look(op: &Operation<'_>) -> Result<Option<Observed>, CommandError> {
     let (world, deployment) = (op.world, op.deployment);
     let ask = Ask {
         images: pulled(op.lines.iter().map(|l| &l.entry))
@@ -349,10 +360,7 @@ async fn look(op: &Operation<'_>) -> Result<Observed, CommandError> {
         let observed = match observe(world, deployment, &ask).await {
             Ok(observed) => observed,
             Err(ObserveError::Cloud(error)) => return Err(error.into()),
-            Err(error) => {
-                return Err(CommandError::refused("instance_exists", error.to_string())
-                    .help("check --profile and --region: they must be those of the deployment"));
-            }
+            Err(ObserveError::NoInstance(_)) => return Ok(None),
         };
         if observed.instance.account != deployment.account {
             let message = format!(
@@ -366,7 +374,7 @@ async fn look(op: &Operation<'_>) -> Result<Observed, CommandError> {
             matches!(&facts.restore, RestoreState::Restoring { operation } if *operation == op.id)
         });
         if !restoring || world.clock.now() >= until {
-            return Ok(observed);
+            return Ok(Some(observed));
         }
         if !std::mem::replace(&mut said, true) {
             op.emit(EventKind::Warning {
@@ -442,22 +450,14 @@ async fn accept(
         }
         // Another operation had the host since: what it left is not ours.
         Some(_) => {}
+        None if is_gone(observed.instance.state) => gave_up.extend(gone(op.deployment)),
         None => gave_up.push(
             "the host could not be asked: where it is armed, it goes back by itself when it comes up and is not green; \
              containers that were kept down stay so"
                 .into(),
         ),
     }
-    if may_be_reserved(plan, &op.lines) {
-        match op
-            .at_the_end(plan)
-            .release(&op.deployment.instance_id)
-            .await
-        {
-            Ok(released) => gave_up.extend(released.warnings),
-            Err(failure) => gave_up.push(failure.message),
-        }
-    }
+    gave_up.extend(released(op, plan).await);
     let project = observed.host.facts().and_then(|facts| {
         let mut projects = facts.projects.iter();
         projects.find(|p| p.name == op.deployment.compose.project)
@@ -472,6 +472,76 @@ async fn accept(
         },
     )
     .await
+}
+
+/// The refusal where EC2 knows no such instance. `known`: the account has heard of the operation, so it is the right one.
+fn no_instance(op: &Operation<'_>, way: Way, known: bool) -> CommandError {
+    let (name, on) = (&op.deployment.name, &op.deployment.instance_id);
+    let message = format!("{on} does not exist (any more) in this region");
+    let refused = CommandError::refused("instance_exists", message);
+    if known {
+        return refused.help(format!(
+            "if it was terminated, close the operation on that: geusemaker resume {name} --accept"
+        ));
+    }
+    let refused =
+        refused.help("check --profile and --region: they must be those of the deployment");
+    match way {
+        Way::Accept => refused.help(format!(
+            "no lease of {name} in this account and region names operation {}, so nothing proves that they are the deployment's: \
+             it stays open",
+            op.id
+        )),
+        Way::On | Way::Unwind => refused,
+    }
+}
+
+/// Closes it where the instance is gone: what it reserved is released.
+async fn accept_without_instance(op: &mut Operation<'_>, plan: &Plan) -> Result<(), CommandError> {
+    let mut gave_up = gone(op.deployment);
+    gave_up.extend(released(op, plan).await);
+    let accepted = Entry::Accepted {
+        gave_up,
+        verified: None,
+    };
+    append(op, accepted).await
+}
+
+fn is_gone(state: RunState) -> bool {
+    matches!(state, RunState::ShuttingDown | RunState::Terminated)
+}
+
+/// What a terminated instance leaves.
+fn gone(deployment: &Deployment) -> Vec<String> {
+    let on = &deployment.instance_id;
+    let data = match (&deployment.file_system_id, &deployment.mount_point) {
+        (Some(id), Some(point)) => format!(
+            "the data of its services is on {id} (EFS), which was mounted at {point}; what was on its own volumes went with \
+             them, unless they were kept"
+        ),
+        (Some(id), None) => format!("the data of its services is on {id} (EFS)"),
+        (None, _) => {
+            "its data was on its own volumes, and went with them, unless they were kept".into()
+        }
+    };
+    vec![
+        format!(
+            "the instance {on} is gone: nothing that the operation did there was gone on with, or taken back"
+        ),
+        data,
+    ]
+}
+
+/// Releases what the operation reserved; what could not be released, for people.
+async fn released(op: &Operation<'_>, plan: &Plan) -> Vec<String> {
+    if !may_be_reserved(plan, &op.lines) {
+        return Vec::new();
+    }
+    let on = &op.deployment.instance_id;
+    match op.at_the_end(plan).release(on).await {
+        Ok(released) => released.warnings,
+        Err(failure) => vec![failure.message],
+    }
 }
 
 /// What was asked for, with the images that its references turned out to mean.

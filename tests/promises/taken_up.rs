@@ -362,3 +362,72 @@ fn no_update_begins_on_a_host_that_is_armed_by_an_operation_that_was_closed() {
         assert_eq!(rig.stack(), now, "the host goes back to nothing");
     });
 }
+
+/// Paused in the outage, with capacity reserved.
+async fn paused_in_the_outage(rig: &Rig, world: &World) {
+    fault(rig, "ec2:ModifyInstanceAttribute", "RequestTimeTooSkewed");
+    let paused = update(world, &request(rig, Some("t3.large"), None)).await;
+    assert_eq!(paused.outcome, Outcome::Paused);
+    assert_eq!(rig.reserved().len(), 2);
+    rig.memory.world().faults.0.clear();
+}
+
+#[test]
+fn an_operation_whose_instance_is_gone_can_be_closed_and_leaves_nothing_reserved() {
+    block_on(async {
+        // EC2 shows what was terminated for an hour, and then knows nothing of it.
+        for shown in [true, false] {
+            let rig = Rig::new();
+            let world = rig.laptop("ann-laptop");
+            let name = rig.memory.deployment().name;
+            paused_in_the_outage(&rig, &world).await;
+            let id = rig.memory.deployment().instance_id;
+            let terminated = (rig.memory.world()).terminate(id.as_str(), rig.clock.now());
+            terminated.expect("it is not protected");
+            rig.clock.advance(Duration::from_secs(60));
+            if !shown {
+                rig.memory.world().instances.clear();
+                for way in [Way::On, Way::Unwind] {
+                    let refused = resume(&world, &name, way).await.err().expect("it is gone");
+                    assert_eq!(refused.outcome, Outcome::Refused);
+                    let help = refused.document.help.join("\n");
+                    assert!(help.contains("resume my-dev-stack --accept"), "{help}");
+                }
+            }
+            let ended = resume(&world, &name, Way::Accept).await.expect("it closes");
+            assert_eq!(ended.outcome, Outcome::Done, "{:?}", ended.error);
+            let said = ended.data.warnings.join("\n");
+            assert!(said.contains(&format!("{id} is gone")), "{said}");
+            let file_system = rig.memory.deployment().file_system_id.expect("one");
+            assert!(said.contains(file_system.as_str()), "{said}");
+            assert_eq!(rig.reserved(), [""; 0]);
+            let bob = rig.laptop("bob-laptop");
+            let nothing = resume(&bob, &name, Way::On).await;
+            assert_eq!(nothing.expect("it is told").outcome, Outcome::Unchanged);
+        }
+    });
+}
+
+#[test]
+fn an_operation_is_not_closed_in_an_account_that_has_not_heard_of_it() {
+    block_on(async {
+        let (rig, other) = (Rig::new(), Rig::new());
+        let world = rig.laptop("ann-laptop");
+        let name = rig.memory.deployment().name;
+        paused_in_the_outage(&rig, &world).await;
+        other.memory.world().instances.clear();
+        let wrong = World {
+            state_dir: world.state_dir.clone(),
+            ..other.plain_world()
+        };
+        let refused = resume(&wrong, &name, Way::Accept).await;
+        let refused = refused.err().expect("it may be there");
+        assert_eq!(refused.outcome, Outcome::Refused);
+        let help = refused.document.help.join("\n");
+        assert!(help.contains("--profile"), "{help}");
+        assert!(help.contains("names operation"), "{help}");
+        assert_eq!(rig.reserved().len(), 2);
+        let ended = resume(&world, &name, Way::On).await.expect("it goes on");
+        assert_eq!(ended.outcome, Outcome::Updated, "{:?}", ended.error);
+    });
+}

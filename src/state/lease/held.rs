@@ -28,6 +28,8 @@ pub struct Held {
     pub number: u64,
     /// The operations that were given up when it was taken.
     pub given_up: Vec<GivenUp>,
+    /// The operation that was open when it was taken.
+    pub found_open: Option<OpenElsewhere>,
     name: DeploymentName,
     parameters: Arc<dyn Parameters>,
     clock: Arc<dyn Clock>,
@@ -55,6 +57,7 @@ impl Held {
         Self {
             number,
             given_up: lease.given_up.clone(),
+            found_open: lease.open_operation.clone(),
             name: name.clone(),
             parameters,
             clock,
