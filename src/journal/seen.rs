@@ -86,23 +86,26 @@ impl Seen {
         }
     }
 
-    /// Whether this is that state, as far as it can be seen.
+    /// Whether this is that state, as far as it can be seen: a host that was not seen says nothing.
     pub fn is(&self, state: &StackState) -> bool {
-        let host = self.host.as_ref();
-        let ids = host.map(SeenHost::ids).unwrap_or_default();
         let flag = self.ebs_optimized.zip(state.ebs_optimized);
         self.instance_type == state.instance_type
             && flag.is_none_or(|(is, was)| is == was)
             && self.state == state.state
-            && host.and_then(|h| h.compose_sha256.as_ref()) == state.compose_sha256.as_ref()
+            && self.host.as_ref().is_none_or(|host| host.is(state))
+    }
+}
+
+impl SeenHost {
+    fn is(&self, state: &StackState) -> bool {
+        let ids = self.ids();
+        self.compose_sha256 == state.compose_sha256
             && state.images.iter().all(|(service, image)| {
                 let of_service = ids.get(service);
                 of_service.is_some_and(|ids| image.id.as_ref().is_some_and(|id| ids.contains(id)))
             })
     }
-}
 
-impl SeenHost {
     /// The image ids of each service's containers.
     pub fn ids(&self) -> BTreeMap<&ServiceName, BTreeSet<&Sha256Id>> {
         self.ids_of(|_| true)

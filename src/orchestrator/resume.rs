@@ -4,20 +4,21 @@ use super::capacity::{left, may_be_reserved, release_one};
 use super::drive::Operation;
 use super::execute::still_ours;
 use super::finish;
-use super::hold::{Hold, NoHold, closed_unsaid, elsewhere};
+use super::hold::{Hold, NoHold, closed_unsaid, elsewhere, waiting};
 use super::looks::plan_of;
 use super::observe::{Ask, ObserveError, observe};
 use super::prepare::{Ended, open, refusal};
 use super::read_back::verified;
 use super::world::World;
+use crate::cloud::wait::Wait;
 use crate::cloud::{Reservation, WhichReservations};
 use crate::host::{LookRequest, Tag};
 use crate::journal::{
     Entry, Journal, Line, RESERVE_BYTES, Recheck, Seen, changed, committed, pulled, recheck,
 };
 use crate::model::{
-    Deployment, DeploymentName, ImageRef, Observed, OperationId, Outcome, RestoreState, RunState,
-    ServiceName,
+    Deployment, DeploymentName, HostView, ImageRef, Observed, OperationId, Outcome, RestoreState,
+    RunState, ServiceName,
 };
 use crate::plan::{Check, Plan, StackState};
 use crate::report::{ChangeData, CommandError, EventKind, PlanData};
@@ -182,7 +183,7 @@ fn plan_in(id: &OperationId, lines: &[Line]) -> Result<Plan, CommandError> {
 /// Where nothing can be expected to work now, what is open stays as it was: paused.
 fn still_paused(name: &DeploymentName, error: CommandError) -> CommandError {
     match error.document.code.as_str() {
-        "credentials" | "unreachable" => CommandError {
+        "credentials" | "unreachable" | "host_unreachable" => CommandError {
             outcome: Outcome::Paused,
             ..error
         }
@@ -282,7 +283,7 @@ pub async fn take_up(
     plan: &Plan,
     way: Way,
 ) -> Result<TakenUp, CommandError> {
-    let Some(observed) = look(op).await? else {
+    let Some(observed) = look(op, plan, way).await? else {
         return Ok(TakenUp::NoInstance);
     };
     let seen = Seen::of(&observed, op.deployment);
@@ -337,8 +338,8 @@ async fn append(op: &mut Operation<'_>, entry: Entry) -> Result<(), CommandError
 }
 
 /// Looks at everything, before anything is begun; None where EC2 knows no such instance. An armed host hears of it; one
-/// that is going back by itself is waited for.
-async fn look(op: &Operation<'_>) -> Result<Option<Observed>, CommandError> {
+/// that is going back by itself is waited for, and so is one that is silent where the plan is to be compared with it.
+async fn look(op: &Operation<'_>, plan: &Plan, way: Way) -> Result<Option<Observed>, CommandError> {
     let (world, deployment) = (op.world, op.deployment);
     let ask = Ask {
         images: pulled(op.lines.iter().map(|l| &l.entry))
@@ -355,6 +356,8 @@ async fn look(op: &Operation<'_>) -> Result<Option<Observed>, CommandError> {
     let until = world.clock.now().checked_add(world.limits.apply);
     let until = until.unwrap_or(crate::model::Timestamp::MAX);
     let mut said = false;
+    let mut silence = Wait::patience(world.clock.as_ref(), world.limits.poll, world.limits.answer);
+    let mut told = false;
     loop {
         // With the wrong profile or region nothing may be begun: the instance must be there, and ours.
         let observed = match observe(world, deployment, &ask).await {
@@ -369,6 +372,16 @@ async fn look(op: &Operation<'_>) -> Result<Option<Observed>, CommandError> {
             );
             return Err(CommandError::refused("account", message)
                 .help("use the deployment's own --profile"));
+        }
+        if let Some(why) = missed(op, plan, way, &observed) {
+            if !std::mem::replace(&mut told, true) {
+                let message = format!("waiting for the host, which does not answer: {why}");
+                waiting(world, &op.id, &message);
+            }
+            if silence.pause("").await.is_err() {
+                return Err(silent(op, why));
+            }
+            continue;
         }
         let restoring = observed.host.facts().is_some_and(|facts| {
             matches!(&facts.restore, RestoreState::Restoring { operation } if *operation == op.id)
@@ -386,6 +399,39 @@ async fn look(op: &Operation<'_>) -> Result<Option<Observed>, CommandError> {
             .sleep(world.limits.poll.max(std::time::Duration::from_millis(200)))
             .await;
     }
+}
+
+/// Why the host is not seen, where it has to be: nothing was changed yet, and whether the plan still begins where the stack
+/// is cannot be told without it. On the way back, and to close it, it need not be.
+fn missed<'o>(
+    op: &Operation<'_>,
+    plan: &Plan,
+    way: Way,
+    observed: &'o Observed,
+) -> Option<&'o str> {
+    let before = &plan.before;
+    match &observed.host {
+        HostView::Unreachable(why)
+            if way == Way::On
+                && observed.instance.state == before.state
+                && before.compose_sha256.is_some()
+                && !changed(plan, op.lines.iter().map(|l| &l.entry)) =>
+        {
+            Some(why)
+        }
+        _ => None,
+    }
+}
+
+/// Silence is no change: the plan is kept.
+fn silent(op: &Operation<'_>, why: &str) -> CommandError {
+    let seconds = op.world.limits.answer.as_secs();
+    let message = format!(
+        "the host has not answered for {seconds} s; nothing was changed, and the plan is kept"
+    );
+    CommandError::failed("host_unreachable", message)
+        .because(why)
+        .help("see that the SSM agent runs on the instance and that its role allows AmazonSSMManagedInstanceCore")
 }
 
 /// What the look means. While nothing was changed, the plan must still begin where the stack is; else it is

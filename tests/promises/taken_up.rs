@@ -431,3 +431,93 @@ fn an_operation_is_not_closed_in_an_account_that_has_not_heard_of_it() {
         assert_eq!(ended.outcome, Outcome::Updated, "{:?}", ended.error);
     });
 }
+
+fn agent_is(rig: &Rig, installed: bool) {
+    for instance in rig.memory.world().instances.values_mut() {
+        instance.agent_installed = installed;
+    }
+}
+
+/// A host that comes back after so many looks at it.
+struct Late {
+    below: Arc<dyn Host>,
+    looks: std::sync::atomic::AtomicI64,
+}
+
+#[async_trait]
+impl HostOver for Late {
+    fn below(&self) -> &dyn Host {
+        self.below.as_ref()
+    }
+    fn before(&self) -> Result<(), HostError> {
+        match self.looks.fetch_sub(1, std::sync::atomic::Ordering::SeqCst) > 0 {
+            true => Err(HostError::Unreachable("InvalidInstanceId".into())),
+            false => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn a_host_that_is_silent_while_nothing_was_changed_is_waited_for_and_its_plan_is_kept() {
+    block_on(async {
+        let rig = Rig::new();
+        let world = rig.laptop("ann-laptop");
+        let name = rig.memory.deployment().name;
+        fault(
+            &rig,
+            "ec2:CreateCapacityReservation",
+            "RequestTimeTooSkewed",
+        );
+        let paused = update(&world, &request(&rig, Some("t3.large"), None)).await;
+        assert_eq!(paused.outcome, Outcome::Paused);
+        rig.memory.world().faults.0.clear();
+        // For longer than any answer is waited for: it stays as it is, with its plan.
+        agent_is(&rig, false);
+        let (began, stack) = (rig.clock.now(), rig.stack());
+        let still = resume(&world, &name, Way::On).await.err().expect("not yet");
+        assert_eq!(still.outcome, Outcome::Paused);
+        assert_eq!(still.document.code, "host_unreachable");
+        let waited = rig.clock.now().duration_since(began).unsigned_abs();
+        assert!(waited >= world.limits.answer, "{waited:?}");
+        assert!(waited < world.limits.answer * 2, "{waited:?}");
+        agent_is(&rig, true);
+        assert_eq!(rig.stack(), stack);
+        // For some looks only: it goes on with that plan.
+        let late = Late {
+            below: world.host.clone(),
+            looks: 5.into(),
+        };
+        let world = World {
+            host: Arc::new(Over(Arc::new(late))),
+            ..world
+        };
+        let ended = resume(&world, &name, Way::On).await.expect("it goes on");
+        assert_eq!(ended.outcome, Outcome::Updated, "{:?}", ended.error);
+    });
+}
+
+#[test]
+fn a_host_that_is_silent_holds_up_neither_the_way_back_nor_the_end() {
+    block_on(async {
+        for (way, outcome) in [
+            (Way::Unwind, Outcome::Refused),
+            (Way::Accept, Outcome::Done),
+        ] {
+            let rig = Rig::new();
+            let world = rig.laptop("ann-laptop");
+            let name = rig.memory.deployment().name;
+            fault(
+                &rig,
+                "ec2:CreateCapacityReservation",
+                "RequestTimeTooSkewed",
+            );
+            update(&world, &request(&rig, Some("t3.large"), None)).await;
+            rig.memory.world().faults.0.clear();
+            agent_is(&rig, false);
+            let ended = resume(&world, &name, way).await.expect("it ends");
+            assert_eq!(ended.outcome, outcome, "{:?}", ended.error);
+            let said = ended.data.warnings.join("\n");
+            assert!(!said.contains("given up"), "{said}");
+        }
+    });
+}
