@@ -13,7 +13,7 @@ pub(crate) struct VirtualClock {
     now: Mutex<Timestamp>,
     start: Timestamp,
     oversleep: Mutex<Duration>,
-    asleep: Mutex<Duration>,
+    awake: Mutex<Duration>,
 }
 
 impl VirtualClock {
@@ -23,7 +23,7 @@ impl VirtualClock {
             now: Mutex::new(start),
             start,
             oversleep: Mutex::default(),
-            asleep: Mutex::default(),
+            awake: Mutex::default(),
         }
     }
 
@@ -33,6 +33,7 @@ impl VirtualClock {
 
     pub(crate) fn advance(&self, by: Duration) {
         *self.now.lock().unwrap() += by;
+        *self.awake.lock().unwrap() += by;
     }
 
     pub(crate) fn set_back(&self, by: Duration) {
@@ -52,12 +53,12 @@ impl Clock for VirtualClock {
     }
 
     fn awake(&self) -> Duration {
-        self.elapsed().saturating_sub(*self.asleep.lock().unwrap())
+        *self.awake.lock().unwrap()
     }
 
     async fn sleep(&self, how_long: Duration) {
         let more = std::mem::take(&mut *self.oversleep.lock().unwrap());
-        *self.asleep.lock().unwrap() += more;
-        self.advance(how_long + more);
+        self.advance(how_long);
+        *self.now.lock().unwrap() += more;
     }
 }

@@ -75,7 +75,8 @@ where
 /// A wait that goes on: look, then pause, and again.
 ///
 /// The time is the wall clock's, so a machine that slept through the deadline does not wait on; it looks
-/// once more first. There is always one look at least, and one at the deadline. A look that hangs is cut
+/// once more first. A wall clock that is set back does not make it longer: the time that the machine was awake counts
+/// in any case. There is always one look at least, and one at the deadline. A look that hangs is cut
 /// off there too, at most a second later.
 pub struct Wait<'a> {
     clock: &'a dyn Clock,
@@ -83,8 +84,10 @@ pub struct Wait<'a> {
     limit: Duration,
     what: &'a str,
     start: Timestamp,
-    /// Of a patience: when it began, in the time that the machine was awake.
-    awake: Option<Duration>,
+    /// When it began, in the time that the machine was awake.
+    awake: Duration,
+    /// Only that time counts.
+    patience: bool,
     slept: Duration,
 }
 
@@ -98,7 +101,8 @@ impl<'a> Wait<'a> {
             limit,
             what,
             start: clock.now(),
-            awake: None,
+            awake: clock.awake(),
+            patience: false,
             slept: Duration::ZERO,
         }
     }
@@ -107,20 +111,28 @@ impl<'a> Wait<'a> {
     /// again, as a network that is not there yet just after waking.
     pub fn patience(clock: &'a dyn Clock, every: Duration, limit: Duration) -> Self {
         Self {
-            awake: Some(clock.awake()),
+            patience: true,
             ..Self::begin(clock, every, limit, "")
         }
     }
 
-    /// How long it has been. A clock that was set back does not make it less than the pauses.
+    /// How long it has been. A wall clock that was set back does not make it less than the time awake, nor than the pauses.
     pub fn waited(&self) -> Duration {
-        if let Some(began) = self.awake {
-            return self.clock.awake().saturating_sub(began).max(self.slept);
+        let awake = self.clock.awake().saturating_sub(self.awake);
+        let awake = awake.max(self.slept);
+        if self.patience {
+            return awake;
         }
         let by_the_clock = self.clock.now().duration_since(self.start);
         Duration::try_from(by_the_clock)
             .unwrap_or_default()
-            .max(self.slept)
+            .max(awake)
+    }
+
+    /// Whether the time is over, for who pauses by themselves. Asked before a look and judged after it: then the look
+    /// decides after a sleep of the machine.
+    pub fn is_over(&self) -> bool {
+        self.waited() >= self.limit
     }
 
     /// One look. `None`: it did not end before the deadline, and was dropped.
@@ -136,7 +148,7 @@ impl<'a> Wait<'a> {
     /// [`Deadline`] when the time is over; `seen` is what the last look saw.
     pub async fn pause(&mut self, seen: impl Into<String>) -> Result<(), Deadline> {
         let waited = self.waited();
-        if waited >= self.limit {
+        if self.is_over() {
             return Err(Deadline {
                 what: self.what.to_owned(),
                 waited,
@@ -264,6 +276,18 @@ mod tests {
         .await;
         assert!(matches!(got, Err(WaitError::Deadline(_))), "{got:?}");
         assert_eq!(looks.load(Ordering::Relaxed), 6);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_does_not_make_long_looks_wait_longer() {
+        let clock = VirtualClock::new();
+        let wait = Wait::begin(&clock, S, 10 * S, "x");
+        clock.advance(4 * S);
+        clock.set_back(3 * 3600 * S);
+        assert!(!wait.is_over());
+        clock.advance(6 * S);
+        assert_eq!(wait.waited(), 10 * S);
+        assert!(wait.is_over());
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::failure::{fails, from_checks, from_cloud, from_host};
 use super::perform::Performer;
+use crate::cloud::wait::Wait;
 use crate::efs;
 use crate::host::LookRequest;
 use crate::journal::{Evidence, Failure, FailureClass};
@@ -12,11 +13,12 @@ impl Performer<'_> {
     /// A script that comes back at another launch time must name another boot; at the same launch time the
     /// instance was never stopped.
     pub(super) async fn await_host(&self, on: &InstanceId) -> Result<Evidence, Failure> {
-        let until = self.deadline(self.world.limits.host);
+        let limits = &self.world.limits;
+        let wait = Wait::begin(self.world.clock.as_ref(), limits.poll, limits.host, "");
         let mut no_network = None;
         loop {
             // Before the look: after a sleep of the machine the look decides.
-            let is_over = self.world.clock.now() >= until;
+            let is_over = wait.is_over();
             let not_yet = match self.back(on).await {
                 Ok(boot) => {
                     // On the way back the services start all the same; that it is not as before is said behind it.

@@ -8,6 +8,7 @@ use super::patience::passes;
 use super::perform::Performer;
 use super::world::World;
 use crate::cloud::Clock;
+use crate::cloud::wait::Wait;
 use crate::containers::pull_failure;
 use crate::host::{
     HostError, Job, JobFailure, JobState, LookRequest, MountRequest, QuiesceContainer, Running, Tag,
@@ -15,7 +16,6 @@ use crate::host::{
 use crate::journal::{Evidence, Failure, FailureClass, Pulled};
 use crate::model::{
     ImageRef, InstanceFacts, InstanceId, MountFacts, PROGRESS_MS, RunState, ServiceName, Sha256Id,
-    Timestamp,
 };
 use crate::plan::rules::DISK_FLOOR;
 use crate::plan::{PullImage, first_digest};
@@ -32,29 +32,23 @@ struct Alive<'c> {
     clock: &'c dyn Clock,
     patience: Duration,
     seen: Option<Running>,
-    until: Timestamp,
+    /// Since when it has shown nothing new.
+    silence: Wait<'c>,
 }
 
 impl<'c> Alive<'c> {
     fn new(clock: &'c dyn Clock, patience: Duration) -> Self {
-        let mut alive = Self {
+        Self {
             clock,
             patience,
             seen: None,
-            until: Timestamp::MAX,
-        };
-        alive.prolong();
-        alive
-    }
-
-    fn prolong(&mut self) {
-        let until = self.clock.now().checked_add(self.patience);
-        self.until = until.unwrap_or(Timestamp::MAX);
+            silence: Wait::begin(clock, Duration::ZERO, patience, ""),
+        }
     }
 
     /// Before a look: after a sleep of the machine the look decides.
     fn is_over(&self) -> bool {
-        self.clock.now() >= self.until
+        self.silence.is_over()
     }
 
     /// Takes what a look has seen; true where it is new.
@@ -62,7 +56,7 @@ impl<'c> Alive<'c> {
         let new = self.seen.as_ref() != Some(&running);
         if new {
             self.seen = Some(running);
-            self.prolong();
+            self.silence = Wait::begin(self.clock, Duration::ZERO, self.patience, "");
         }
         new
     }

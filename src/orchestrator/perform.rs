@@ -292,14 +292,6 @@ impl Performer<'_> {
         }
     }
 
-    pub(super) fn deadline(&self, limit: std::time::Duration) -> crate::model::Timestamp {
-        self.world
-            .clock
-            .now()
-            .checked_add(limit)
-            .unwrap_or(crate::model::Timestamp::MAX)
-    }
-
     /// Between two looks at a host: longer, the longer the step has waited.
     pub(super) async fn pause(&self) {
         let turn = self.pauses.fetch_add(1, Ordering::Relaxed).min(16);

@@ -353,8 +353,8 @@ async fn look(op: &Operation<'_>, plan: &Plan, way: Way) -> Result<Option<Observ
         }),
         ..Ask::default()
     };
-    let until = world.clock.now().checked_add(world.limits.apply);
-    let until = until.unwrap_or(crate::model::Timestamp::MAX);
+    let every = world.limits.poll.max(std::time::Duration::from_millis(200));
+    let mut going_back = Wait::begin(world.clock.as_ref(), every, world.limits.apply, "");
     let mut said = false;
     let mut silence = Wait::patience(world.clock.as_ref(), world.limits.poll, world.limits.answer);
     let mut told = false;
@@ -386,7 +386,7 @@ async fn look(op: &Operation<'_>, plan: &Plan, way: Way) -> Result<Option<Observ
         let restoring = observed.host.facts().is_some_and(|facts| {
             matches!(&facts.restore, RestoreState::Restoring { operation } if *operation == op.id)
         });
-        if !restoring || world.clock.now() >= until {
+        if !restoring {
             return Ok(Some(observed));
         }
         if !std::mem::replace(&mut said, true) {
@@ -394,10 +394,9 @@ async fn look(op: &Operation<'_>, plan: &Plan, way: Way) -> Result<Option<Observ
                 message: "the host is going back by itself; waiting for its end".into(),
             });
         }
-        world
-            .clock
-            .sleep(world.limits.poll.max(std::time::Duration::from_millis(200)))
-            .await;
+        if going_back.pause("").await.is_err() {
+            return Ok(Some(observed));
+        }
     }
 }
 
