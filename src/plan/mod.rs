@@ -5,6 +5,7 @@ mod expiry;
 mod fallback;
 #[cfg(test)]
 pub mod fixtures;
+mod namespaces;
 mod order;
 pub mod rules;
 mod show;

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::namespaces::joined;
 use crate::containers::ServiceDoc;
 use crate::model::{ContainerFacts, ServiceName};
 
 /// The containers that run, each behind those that it depends on: by its label `com.docker.compose.depends_on`, and by
-/// the compose files (`services`), since an `up --no-deps`, as ours is, leaves the label empty (seen). By name where nothing else
-/// decides. One-off containers of `compose run` are not part of the stack. A circle, which Compose refuses, ends up in name
+/// the compose files (`services`), since an `up --no-deps`, as ours is, leaves the label empty (seen). Whose namespace it lives in
+/// starts first as well: without it Docker refuses the start. By name where nothing else decides. One-off containers of `compose run` are not part of the stack. A circle, which Compose refuses, ends up in name
 /// order.
 pub fn start_order<'a>(
     containers: &'a [ContainerFacts],
@@ -24,11 +25,15 @@ pub fn start_order<'a>(
         let free = waiting
             .iter()
             .position(|c| {
-                let said = services.get(&c.service).map(|s| &s.depends_on);
+                let doc = services.get(&c.service);
+                let said = doc.into_iter().flat_map(|doc| &doc.depends_on);
+                let joined = doc.into_iter().flat_map(|doc| joined(doc, containers));
                 c.depends_on
                     .iter()
-                    .chain(said.into_iter().flatten())
-                    .all(|d| d == c.service.as_str() || !still.contains(d.as_str()))
+                    .chain(said)
+                    .map(String::as_str)
+                    .chain(joined.map(|(_, of)| of))
+                    .all(|d| d == c.service.as_str() || !still.contains(d))
             })
             .unwrap_or(0);
         ordered.push(waiting.remove(free));

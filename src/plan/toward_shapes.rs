@@ -406,6 +406,36 @@ pub(super) fn shapes() -> Vec<Shape> {
             downtime: 110,
         },
         Shape {
+            name: "whose namespace it lives in starts first",
+            scene: || {
+                let mut s = scene(Some("t3.large"), &[]);
+                s.says(
+                    "    image: unclecode/crawl4ai:0.3.74\n",
+                    "    image: unclecode/crawl4ai:0.3.74\n    network_mode: 'service:qdrant'\n    pid: 'container:n8n'\n",
+                );
+                s
+            },
+            steps: &[
+                " check_mounts(host, stops)",
+                " write_snapshot",
+                " hold_images",
+                " reserve_capacity(t3.large t3.medium) <- release_capacity",
+                " arm_restore(apply_images<(; ollama postgres n8n qdrant crawl4ai; {kept}); green ollama postgres n8n qdrant crawl4ai) <- commit_host",
+                "!quiesce(crawl4ai^ qdrant^ n8n^ postgres^ ollama^) <- apply_images<(; ollama postgres n8n qdrant crawl4ai; {kept})",
+                "!stop_instance <- start_instance, await_host",
+                "!set_instance_type(t3.medium t3.large) <- set_instance_type(t3.large t3.medium)",
+                "!start_instance <- quiesce?(crawl4ai^ qdrant^ n8n^ postgres^ ollama^), stop_instance",
+                "!await_host",
+                "!apply_images(; ollama postgres n8n qdrant crawl4ai; {kept}) <- apply_images<(; -; {kept})",
+                "!verify_health({must})",
+                " commit_host",
+                " release_capacity",
+            ],
+            changes: &["instance_type: t3.medium -> t3.large"],
+            warnings: &[],
+            downtime: 110,
+        },
+        Shape {
             name: "depends_on decides the order, both ways",
             scene: || {
                 let mut s = scene(Some("t3.large"), &[]);

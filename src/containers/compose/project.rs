@@ -60,6 +60,7 @@ fn overlay(before: &mut ServiceDoc, doc: ServiceDoc) {
     before.container_name = doc.container_name.or(before.container_name.take());
     before.restart = doc.restart.or(before.restart.take());
     before.platform = doc.platform.or(before.platform.take());
+    before.namespaces.overlay(doc.namespaces);
     before.resources.overlay(doc.resources);
     before.replicas = doc.replicas.or(before.replicas);
 }

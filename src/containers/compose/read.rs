@@ -6,6 +6,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::ComposeError;
 use super::locate::{Place, parse, places};
+use super::namespaces::Namespaces;
 use super::resources::Resources;
 use crate::model::ServiceName;
 
@@ -39,6 +40,8 @@ pub struct ServiceDoc {
     pub platform: Option<String>,
     /// `deploy.replicas`, else `scale`.
     pub replicas: Option<u64>,
+    /// Whose namespaces it lives in.
+    pub namespaces: Namespaces,
     /// What it asks of the machine.
     pub resources: Resources,
 }
@@ -115,6 +118,7 @@ fn service(key: &Value, value: &Value, place: Option<&Place>) -> Result<ServiceD
             .and_then(|d| d.get("replicas"))
             .or_else(|| said.get("scale"))
             .and_then(Value::as_u64),
+        namespaces: Namespaces::of(said),
         resources: Resources::of(said),
         image,
     })

@@ -7,6 +7,7 @@
 //! | `host.rs` | does the host answer, and is the compose project there as it was adopted? |
 //! | `needs.rs` | do the services that run find the GPU and the memory that they ask for? |
 //! | `images.rs` | do the services exist, and can their images be changed in the file? |
+//! | `namespaces.rs` | does nobody lose the network, the processes or the memory that it shares with another? |
 //! | `postgres.rs` | does a database keep its major version? |
 //! | `health.rs` | can the declared health be read and asked, and how is it now? |
 //! | `mounts.rs` | is the data there, now and after a boot? |
@@ -23,6 +24,7 @@ mod host;
 mod images;
 mod instance;
 mod mounts;
+mod namespaces;
 mod needs;
 mod pending;
 mod postgres;
@@ -46,6 +48,7 @@ fn judged(ask: &Ask) -> Vec<Check> {
     checks.extend(host::check(ask));
     checks.extend(needs::check(ask));
     checks.extend(images::check(ask));
+    checks.extend(namespaces::check(ask));
     checks.extend(pending::check(ask));
     checks.extend(health::check(ask));
     checks.extend(mounts::check(ask));

@@ -320,3 +320,49 @@ pub fn predecessor(real: &Real) {
         real.sh(&format!("{compose} down -t 1 2>&1"));
     }
 }
+
+/// Whether a container lives in the namespace of another one that runs.
+fn lives_in(real: &Real, name: &str, other: &str, namespace: &str) -> bool {
+    let of = |name: &str| {
+        real.sh(&format!(
+            "readlink /proc/$(docker inspect --format '{{{{.State.Pid}}}}' {name})/ns/{namespace}"
+        ))
+    };
+    of(name) == of(other)
+}
+
+/// ollama in the network of qdrant, crawl4ai among its processes: a new image of qdrant is refused with nothing touched,
+/// one of ollama finds its network again, and behind a boot both are back in what they share.
+pub fn shared(real: &Real) {
+    real.sh(&format!(
+        "cd /opt/geusemaker/runtime && sed -i -e '/container_name: ollama/a\\    network_mode: service:qdrant' -e '/container_name: crawl4ai/a\\    pid: container:qdrant' {FILE} && docker compose --env-file runtime.env up -d --quiet-pull 2>&1"
+    ));
+    let together = |real: &Real| {
+        assert!(lives_in(real, "ollama", "qdrant", "net"));
+        assert!(lives_in(real, "crawl4ai", "qdrant", "pid"));
+    };
+    together(real);
+    let (before, file) = (real.containers(), real.compose());
+    let refused = real.update(&["--image", "qdrant=qdrant/qdrant:1.1.0"], 3);
+    let checks = refused["data"]["plan"]["checks"].as_array().unwrap();
+    let ours: Vec<&Value> = checks
+        .iter()
+        .filter(|c| c["name"] == "shared_namespace")
+        .collect();
+    assert_eq!(ours.len(), 1, "{refused}");
+    assert_eq!(ours[0]["found"], "crawl4ai.pid, ollama.network_mode");
+    assert_eq!(real.containers(), before);
+    assert_eq!(real.compose(), file);
+
+    let result = real.update(&["--image", "ollama=ollama/ollama:1.1.0"], 0);
+    assert_eq!(result["outcome"], "updated", "{result}");
+    together(real);
+    let result = real.update(&["--instance-type", "t3.large"], 0);
+    assert_eq!(result["outcome"], "updated", "{result}");
+    together(real);
+    // The way by hand that the refusal names.
+    real.sh(&format!(
+        "cd /opt/geusemaker/runtime && sed -i s,qdrant/qdrant:1.0.0,qdrant/qdrant:1.1.0, {FILE} && docker compose --env-file runtime.env up -d --quiet-pull qdrant 2>&1 && docker compose --env-file runtime.env up -d --force-recreate crawl4ai ollama 2>&1"
+    ));
+    together(real);
+}
