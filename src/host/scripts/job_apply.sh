@@ -147,17 +147,23 @@ file_phase() {
 
 # Compose makes the new container beside the old one, removes the old one, and then gives it its name. Where it was cut
 # off in between, it goes by the beginning of the old one's id: the next one could not take that name, or would leave it so.
-# One that runs is not removed by this.
+# Beside the old one it is removed. One that runs is not removed by this.
 half_made() {
-  case $_rc in
-    0) _h=$(printf %.12s "$C_ID")_$_c ;;
-    *)
-      _h=$(docker ps -aq --no-trunc | xargs docker inspect --type container --format '{{.Name}}' 2>/dev/null)
-      _h=$(printf '%s\n' "$_h" | sed -n "s|^/\\([0-9a-f]\\{12\\}_$_c\\)\$|\\1|p" | head -n 1)
-      [ -n "$_h" ] || return 0 ;;
-  esac
   still_ours
-  if docker rm "$_h" 2>/dev/null; then say "$_s: removed what was made by half"; fi
+  if docker rm "$(printf %.12s "$C_ID")_$_c" 2>/dev/null; then say "$_s: removed what was made by half"; fi
+}
+
+# Without the old one it alone has the anonymous volumes that were the old one's: it gets the name, and `up` goes on from there.
+half_named() {
+  for _h in $(docker ps -aq --no-trunc | xargs docker inspect --type container --format '{{.Name}}' 2>/dev/null); do
+    _h=${_h#/} _o=${_h%"_$_c"}
+    case $_o in "$_h" | *[!0-9a-f]*) continue ;; esac
+    [ "${#_o}" = 12 ] || continue
+    still_ours
+    say "$_s: $_h was made by half"
+    docker rename "$_h" "$_c"
+    return
+  done
 }
 
 # A is the service, B its container, C the image id that it is to run.
@@ -180,7 +186,8 @@ service_one() {
   # After a failure nothing more is made anew, but what keeps its container still comes up.
   if [ -n "$FAILED" ]; then say "$_s: left, after the failure"; return 0; fi
   still_ours
-  half_made
+  if [ "$_rc" = 0 ]; then half_made
+  elif ! half_named; then FAILED=up_failed; return 0; fi
   say "$_s: up"
   if ! compose "$file" up "$_s"; then FAILED=up_failed; return 0; fi
   if container "$_c" && [ "$C_IMAGE" != "$_i" ]; then

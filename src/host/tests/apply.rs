@@ -120,19 +120,53 @@ fn what_compose_made_by_half_is_removed_on_both_ways() {
         let back = back.and(&service("web", 4));
         assert_eq!(m.job(&tag(1, 2), back), JobState::Done, "{}", m.shell);
         assert!(!folder.exists(), "{}", m.shell);
-        // The old one was removed already: its name is not known any more.
-        let folder = made();
-        fs_err::remove_dir_all(m.stub().join("containers/web")).unwrap();
-        let again = apply("keep", OLD).and(&service("web", 4));
-        assert_eq!(m.job(&tag(1, 3), again), JobState::Done, "{}", m.shell);
-        assert!(!folder.exists(), "{}", m.shell);
-        m.set("containers/web/id", &sha256_hex(b"web"));
         // One that runs is nobody's half.
         m.container(&half, 4, "running", "no");
         let again = apply("keep", OLD).and(&service("web", 3));
         m.wanted("web", 3);
-        assert_eq!(m.job(&tag(1, 4), again), JobState::Done, "{}", m.shell);
+        assert_eq!(m.job(&tag(1, 3), again), JobState::Done, "{}", m.shell);
         assert!(folder.exists(), "{}", m.shell);
+    }
+}
+
+/// Compose was cut off when it had removed the old one: the anonymous volumes are those of the new one alone.
+#[test]
+fn what_compose_made_by_half_without_the_old_one_gets_its_name_and_keeps_its_volumes() {
+    for m in machines() {
+        stack(&m);
+        // Neither of these is web's.
+        for other in ["0123456789ab_wep", "0123456789abc_web", "x0123456789a_web"] {
+            m.container(other, 9, "created", "no");
+        }
+        let half = format!("{}_web", &sha256_hex(b"web")[..12]);
+        let cut_off = |image| {
+            fs_err::remove_dir_all(m.stub().join("containers/web")).unwrap();
+            m.container(&half, image, "created", "no");
+            m.set(&format!("containers/{half}/volumes"), "the data");
+            m.forget_calls();
+        };
+        let up = compose(
+            "/srv/compose.yml",
+            "[up] [-d] [--no-deps] [--pull] [never] [--no-build] [web]",
+        );
+        for (seq, kind, image) in [(1, "apply", 4), (2, "restore", 3)] {
+            // What is left behind is of the way that was cut off: the same, or the one forward.
+            cut_off(4);
+            m.wanted("web", image);
+            let job = apply("keep", OLD).text("kind", kind);
+            let job = job.and(&service("web", image));
+            assert_eq!(m.job(&tag(1, seq), job), JobState::Done, "{}", m.shell);
+            let calls = m.calls();
+            assert_eq!(calls, [format!("rename [{half}] [web]"), up.clone()]);
+            assert_eq!(m.get("containers/web/image"), image_id(image));
+            assert_eq!(m.get("containers/web/volumes"), "the data", "{}", m.shell);
+        }
+        // Where it cannot have the name nothing is made on empty ones.
+        cut_off(4);
+        m.set("fail/rename", "Error response from daemon: Conflict.");
+        let job = apply("keep", OLD).and(&service("web", 4));
+        m.fails(&tag(1, 3), job, "up_failed");
+        assert_eq!(m.calls(), [format!("rename [{half}] [web]")], "{}", m.shell);
     }
 }
 

@@ -80,6 +80,7 @@ case "$*" in
     exit "$rc" ;;
   'pull '*) echo "$2: Pulling"; echo "Status: Downloaded $2" ;;
   'tag '*) printf '%s\n%s\n' "$3" "$2" >"$D/images/$(printf %s "$3" | tr / _)" ;;
+  'rename '*) find_one "$2" || exit 1; [ ! -d "$D/containers/$3" ] || { echo "Error response from daemon: Conflict." >&2; exit 1; }; mv "$C" "$D/containers/$3" ;;
   'rm '*) find_one "$2" || exit 1; [ "$(cat "$C/status")" != running ] || exit 1; rm -r "$C"; echo "$2" ;;
   'stop '*) find_one "$2" || exit 1; echo exited >"$C/status"; echo "$2" ;;
   'start '*) find_one "$2" || exit 1; echo running >"$C/status"; echo "$2" ;;

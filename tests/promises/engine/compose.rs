@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+use geusemaker::host::{Job, JobState};
+
+use super::direct::Direct;
 use super::real::{FILE, Real};
 
 /// Three `-f` files of a project in /root. The second overrides the first, the third is in another folder.
@@ -365,4 +368,29 @@ pub fn shared(real: &Real) {
         "cd /opt/geusemaker/runtime && sed -i s,qdrant/qdrant:1.0.0,qdrant/qdrant:1.1.0, {FILE} && docker compose --env-file runtime.env up -d --quiet-pull qdrant 2>&1 && docker compose --env-file runtime.env up -d --force-recreate crawl4ai ollama 2>&1"
     ));
     together(real);
+}
+
+/// Compose was cut off when the old container was gone and the new one had not yet its name: the anonymous volume is still
+/// there behind an apply, and behind the way back.
+pub fn half(real: &Real) {
+    real.sh(&format!(
+        "cd /opt/geusemaker/runtime && sed -i 's,^      - /mnt/efs/n8n:/data$,&\\n      - /anonymous,' {FILE} && docker compose --env-file runtime.env up -d --quiet-pull n8n 2>&1 && docker exec n8n sh -c 'echo precious >/anonymous/data' && docker pull -q n8nio/n8n:1.1.0"
+    ));
+    let cut_off = || {
+        real.sh("docker stop n8n && docker rename n8n $(docker inspect --format '{{.ID}}' postgres | cut -c 1-12)_n8n")
+    };
+    let is = |image: &str| {
+        assert_eq!(real.container("n8n").image, image);
+        assert_eq!(real.sh("docker exec n8n cat /anonymous/data"), "precious\n");
+        assert_eq!(real.containers().len(), 5);
+    };
+    let direct = Direct::new(real, "20261120-100000-half");
+    let forward = direct.forward("n8nio/n8n:1.1.0");
+    let back = direct.back(&forward);
+    cut_off();
+    assert_eq!(direct.run(&Job::Apply(Box::new(forward))), JobState::Done);
+    is("n8nio/n8n:1.1.0");
+    cut_off();
+    assert_eq!(direct.run(&Job::Restore(Box::new(back))), JobState::Done);
+    is("n8nio/n8n:1.0.0");
 }

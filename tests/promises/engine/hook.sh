@@ -8,7 +8,7 @@ name=${0##*/} real=/usr/bin/${0##*/} here=/srv/force
 
 case "$name $*" in
   'docker pull '* | 'docker tag '* | 'docker stop '* | 'docker start '* | 'docker update '* | 'docker create '*) ;;
-  'docker rm '* | 'docker rmi '* | 'docker compose '*' up '* | 'mv '* | 'ln '* | 'systemd-run '* | 'systemctl enable '* | 'systemctl disable '* | 'systemctl daemon-reload'*) ;;
+  'docker rm '* | 'docker rmi '* | 'docker rename '* | 'docker compose '*' up '* | 'mv '* | 'ln '* | 'systemd-run '* | 'systemctl enable '* | 'systemctl disable '* | 'systemctl daemon-reload'*) ;;
   *) exec "$real" "$@" ;;
 esac
 

@@ -58,6 +58,7 @@ suite! {
     a_project_of_three_files_merges_profiles_and_a_one_shot: compose::grown,
     pending_edits_are_named_and_nothing_else_is: compose::edited,
     a_namespace_that_services_share_is_kept_or_refused: compose::shared,
+    what_compose_made_by_half_keeps_its_anonymous_volumes: compose::half,
     the_predecessor_s_stack_in_both_its_folders: compose::predecessor,
     a_bump_replaces_one_container_of_five: images::bump,
     an_image_that_is_missing_touches_nothing: images::missing,

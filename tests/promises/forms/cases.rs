@@ -410,6 +410,22 @@ fn ups() -> Vec<Step> {
         run("create --name 0123456789ab_n8n --network none <image:postgres:15.1> x"),
         ask(APPLY, "ps", "ps -aq --no-trunc"),
         ask(APPLY, "names", format!("{INSPECT} '{{{{.Name}}}}' <all>")),
+        ask(
+            APPLY,
+            "the_name_of_half_made_is_taken",
+            "rename 0123456789ab_n8n n8n",
+        ),
+        ask(
+            APPLY,
+            "half_made_gets_its_name",
+            "rename 0123456789ab_n8n half",
+        ),
+        ask(
+            APPLY,
+            "half_made_has_its_name",
+            "rename 0123456789ab_n8n half",
+        ),
+        run("rename half 0123456789ab_n8n"),
         ask(APPLY, "half_made_is_removed", "rm 0123456789ab_n8n"),
         ask(APPLY, "half_made_is_gone", "rm 0123456789ab_n8n"),
         ask(APPLY, "what_runs_is_not_removed", "rm ollama"),

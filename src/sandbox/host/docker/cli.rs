@@ -91,6 +91,7 @@ fn call(at: &mut HostContext<'_>, files: &dyn HostFiles, argv: &[&str]) -> Answe
         }
         // There are no volumes here that would go with it.
         ["rm", "-v" | "--volumes", rest @ ..] | ["rm", rest @ ..] => remove(at, rest),
+        ["rename", name, to] => rename(at, name, to),
         ["rmi", name] | ["image", "rm", name] => prune::rmi(at, name),
         ["image", "prune", rest @ ..] => prune::images(at, rest),
         ["container", "prune", "-f" | "--force"] => prune::containers(at),
@@ -369,6 +370,16 @@ fn remove(at: &mut HostContext<'_>, names: &[&str]) -> Answer {
     let (of_daemon, own) = ("Error response from daemon: No such", "Error: No such");
     answer.stderr = answer.stderr.replace(of_daemon, own);
     answer
+}
+
+/// `docker rename`: the client adds its own words to the engine's.
+fn rename(at: &mut HostContext<'_>, name: &str, to: &str) -> Answer {
+    match at.host.engine.rename(name, to) {
+        Ok(()) => Answer::default(),
+        Err(why) => Answer::daemon(format!(
+            "{why}\nError: failed to rename container named {name}"
+        )),
+    }
 }
 
 /// `-t N`, `--time N` and `--time=N` of `docker stop`: here everything stops in time.

@@ -128,18 +128,38 @@ impl Engine {
     /// # Errors
     /// The name is taken.
     pub fn create(&mut self, mut draft: Container, now: Timestamp) -> Result<String, String> {
-        if let Some(other) = self.containers.iter().find(|c| c.name == draft.name) {
-            return Err(format!(
-                "Conflict. The container name \"/{}\" is already in use by container \"{}\". You have to remove (or rename) that container to be able to reuse that name.",
-                draft.name, other.id
-            ));
-        }
+        self.free(&draft.name)?;
         self.made += 1;
         draft.id = sha256_hex(format!("{} {} {}", draft.name, self.made, now));
         draft.created_at = now;
         let id = draft.id.clone();
         self.containers.push(draft);
         Ok(id)
+    }
+
+    /// Whether no container has this name.
+    fn free(&self, name: &str) -> Result<(), String> {
+        match self.containers.iter().find(|c| c.name == name) {
+            None => Ok(()),
+            Some(other) => Err(format!(
+                "Conflict. The container name \"/{name}\" is already in use by container \"{}\". You have to remove (or rename) that container to be able to reuse that name.",
+                other.id
+            )),
+        }
+    }
+
+    /// `docker rename`.
+    ///
+    /// # Errors
+    /// There is none, or the name is taken.
+    pub fn rename(&mut self, name: &str, to: &str) -> Result<(), String> {
+        if self.container(name)?.name == to {
+            return Err("Renaming a container with the same name as its current name".into());
+        }
+        self.free(to)
+            .map_err(|why| format!("Error when allocating new name: {why}"))?;
+        self.container(name)?.name = to.to_owned();
+        Ok(())
     }
 
     /// Starts a container; a running one is left alone.
