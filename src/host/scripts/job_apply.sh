@@ -1,4 +1,4 @@
-FAILED=''
+FAILED='' UNTAGGED=''
 
 # hush: the messages of compose without what it quotes from the file, which may be a secret.
 hush() {
@@ -44,45 +44,52 @@ set_workdir() {
   workdir=${workdir:-/}
 }
 
+# On the way back what fails before the containers is remembered, and what keeps its container comes up all the same: better
+# than an outage. Going forward it ends the job.
+give_up() {
+  [ "$KIND" = restore ] || finish failed "$1"
+  FAILED=${FAILED:-$1}
+  return 1
+}
+
 tag_one() {
   _id=$(docker image inspect --format '{{.ID}}' "$B" 2>/dev/null) || _id=
   if [ "$_id" = "$A" ]; then return 0; fi
   still_ours
   say "tag $A $B"
-  docker tag "$A" "$B" || finish failed tag_failed
+  docker tag "$A" "$B" || { UNTAGGED=yes; give_up tag_failed; }
 }
 
 write_failed() {
   cat "$D/err"
   rm -f "$tmp"
-  if no_space "$D/err"; then finish failed no_space; fi
   say "$1"
-  finish failed "$2"
+  if no_space "$D/err"; then give_up no_space; else give_up "$2"; fi
 }
 
 # swap: the file says `from`; makes it say `to`, or leaves it as it is.
 swap() {
   tmp=$dir/.$base.geusemaker
   if [ "$(sha_of "$S/files/$from")" != "$from" ]; then
-    { cat "$P" >"$S/files/.copy" && durable "$S/files/.copy"; } 2>"$D/err" || write_failed "no copy could be kept" no_backup
-    [ "$(sha_of "$S/files/.copy")" = "$from" ] || { say "the file changed while it was copied"; finish failed file_changed; }
-    mv -f "$S/files/.copy" "$S/files/$from" 2>"$D/err" || write_failed "no copy could be kept" no_backup
+    { cat "$P" >"$S/files/.copy" && durable "$S/files/.copy"; } 2>"$D/err" || { write_failed "no copy could be kept" no_backup; return; }
+    [ "$(sha_of "$S/files/.copy")" = "$from" ] || { say "the file changed while it was copied"; give_up file_changed; return; }
+    mv -f "$S/files/.copy" "$S/files/$from" 2>"$D/err" || { write_failed "no copy could be kept" no_backup; return; }
   fi
-  [ "$(sha_of "$S/files/$to")" = "$to" ] || { say "no copy with SHA-256 $to on the host"; finish failed no_backup; }
+  [ "$(sha_of "$S/files/$to")" = "$to" ] || { say "no copy with SHA-256 $to on the host"; give_up no_backup; return; }
   rm -f "$tmp"
   # cp -p for mode and owner, then the new text into it.
-  { cp -p "$P" "$tmp" && cat "$S/files/$to" >"$tmp"; } 2>"$D/err" || write_failed "cannot write beside $file" write_failed
-  [ "$(sha_of "$tmp")" = "$to" ] || { : >"$D/err"; write_failed "what was written does not read back" write_failed; }
+  { cp -p "$P" "$tmp" && cat "$S/files/$to" >"$tmp"; } 2>"$D/err" || { write_failed "cannot write beside $file" write_failed; return; }
+  [ "$(sha_of "$tmp")" = "$to" ] || { : >"$D/err"; write_failed "what was written does not read back" write_failed; return; }
   durable "$tmp"
   if ! compose "${tmp#"$root"}" config; then
     # A text that has been here before goes back even so: the file as it was is better than the new one.
     if [ "$text" = kept ]; then say "compose does not take the kept file; it is put back all the same"
-    else rm -f "$tmp"; finish failed bad_compose; fi
+    else rm -f "$tmp"; give_up bad_compose; return; fi
   fi
   still_ours
-  [ "$(sha_of "$P")" = "$from" ] || { rm -f "$tmp"; say "the file changed in between"; finish failed file_changed; }
-  mv -f "$tmp" "$P" 2>"$D/err" || write_failed "cannot replace $file (a mount of its own?)" write_failed
-  [ "$(sha_of "$P")" = "$to" ] || { say "$file does not read back"; finish failed write_failed; }
+  [ "$(sha_of "$P")" = "$from" ] || { rm -f "$tmp"; say "the file changed in between"; give_up file_changed; return; }
+  mv -f "$tmp" "$P" 2>"$D/err" || { write_failed "cannot replace $file (a mount of its own?)" write_failed; return; }
+  [ "$(sha_of "$P")" = "$to" ] || { say "$file does not read back"; give_up write_failed; return; }
   say "$file written"
 }
 
@@ -104,19 +111,19 @@ another() {
 }
 
 find_file() {
-  case $file in /*) ;; *) say "not an absolute path"; finish failed bad_compose ;; esac
+  case $file in /*) ;; *) say "not an absolute path"; give_up bad_compose; return ;; esac
   root=$R P=$R$file
   if [ -L "$P" ]; then
     root=$(readlink -f "${R:-/}")
     root=${root%/}
     P=$(readlink -f "$P") || P=
-    case $P in "$root"/*) ;; *) say "$file is a link that leads nowhere"; finish failed bad_compose ;; esac
+    case $P in "$root"/*) ;; *) say "$file is a link that leads nowhere"; give_up bad_compose; return ;; esac
   fi
   dir=${P%/*} base=${P##*/}
 }
 
 check_file() {
-  find_file
+  find_file || return 0
   now=$(sha_of "$P")
   case $now in
     "$to" | "$from") ;;
@@ -130,7 +137,7 @@ check_file() {
 }
 
 write_file() {
-  find_file
+  find_file || return 0
   case $(sha_of "$P") in
     "$to") say "$file is as wanted" ;;
     "$from") swap ;;
@@ -142,7 +149,8 @@ write_file() {
 file_phase() {
   if [ "$text" != keep ]; then files check_file; fi
   each tag tag_one
-  if [ "$text" != keep ]; then files write_file; fi
+  # It says the new images as long as a reference cannot mean the old one again.
+  if [ "$text" != keep ] && [ -z "$UNTAGGED" ]; then files write_file; fi
 }
 
 # Compose makes the new container beside the old one, removes the old one, and then gives it its name. Where it was cut

@@ -382,6 +382,95 @@ fn a_tag_that_cannot_be_set_comes_before_the_file() {
         );
         m.fails(&tag(1, 1), job, "tag_failed");
         assert_eq!(m.read("srv/compose.yml"), OLD, "{}", m.shell);
+        // Going forward nothing is started after it: the way back is to come.
+        assert_eq!(m.get("containers/db/status"), "exited", "{}", m.shell);
+    }
+}
+
+/// The new image is there and all are down, as when a boot has failed; the way back is to bring img/web:1 again.
+fn way_back(m: &Machine) -> Input {
+    m.put("srv/compose.yml", NEW);
+    let kept = format!("var/lib/geusemaker/files/{}", sha256_hex(OLD.as_bytes()));
+    m.put(&kept, OLD);
+    m.container("db", 1, "exited", "unless-stopped");
+    m.container("web", 4, "exited", "no");
+    m.wanted("web", 3);
+    m.forget_calls();
+    apply("kept", OLD)
+        .text("kind", "restore")
+        .text("from", &sha256_hex(NEW.as_bytes()))
+        .fields("tag", &[&image_id(3), "img/web:1"])
+        .and(&service("db", 1))
+        .and(&service("web", 3))
+        .fields("policy", &["db", "always"])
+}
+
+/// What keeps its container is up, with its policy; nothing was made anew.
+fn all_else_is_up(m: &Machine) {
+    let of = |name: &str, what: &str| m.get(&format!("containers/{name}/{what}"));
+    assert_eq!(of("db", "status"), "running", "{}", m.shell);
+    assert_eq!(of("db", "policy"), "always", "{}", m.shell);
+    assert_eq!(of("web", "image"), image_id(4), "{}", m.shell);
+}
+
+#[test]
+fn on_the_way_back_a_tag_that_cannot_be_set_keeps_nothing_else_down() {
+    for m in machines() {
+        let back = way_back(&m);
+        m.set(
+            "fail/tag",
+            "Error response from daemon: No such image: sha256:0303",
+        );
+        let log = m.fails(&tag(1, 1), back.clone(), "tag_failed");
+        assert!(log.contains("No such image"), "{log}");
+        all_else_is_up(&m);
+        // A file with the old reference would go with another image, or with none.
+        assert_eq!(m.read("srv/compose.yml"), NEW, "{}", m.shell);
+
+        fs_err::remove_file(m.stub().join("fail/tag")).unwrap();
+        assert_eq!(m.job(&tag(1, 2), back), JobState::Done, "{}", m.shell);
+        assert_eq!(m.read("srv/compose.yml"), OLD, "{}", m.shell);
+        assert_eq!(m.get("containers/web/image"), image_id(3), "{}", m.shell);
+    }
+}
+
+#[test]
+fn on_the_way_back_a_file_that_cannot_be_written_keeps_nothing_else_down() {
+    type Fault = fn(&Machine);
+    let faults: [(&str, Fault); 4] = [
+        ("no_backup", |m| {
+            let kept = format!("var/lib/geusemaker/files/{}", sha256_hex(OLD.as_bytes()));
+            fs_err::remove_file(m.root().join(kept)).unwrap();
+        }),
+        ("no_backup", |m| {
+            let files = m.root().join("var/lib/geusemaker/files");
+            let _ = fs_err::remove_file(files.join(sha256_hex(NEW.as_bytes())));
+            fs_err::create_dir_all(files.join(".copy")).unwrap();
+        }),
+        ("bad_compose", |m| {
+            let path = m.root().join("srv/compose.yml");
+            fs_err::remove_file(&path).unwrap();
+            symlink(m.root().join("nowhere/compose.yml"), path).unwrap();
+        }),
+        ("write_failed", |m| {
+            let beside = m.root().join("srv/.compose.yml.geusemaker");
+            fs_err::create_dir_all(beside).unwrap();
+        }),
+    ];
+    for m in machines() {
+        for (seq, (code, fault)) in (1..).zip(faults) {
+            let back = way_back(&m);
+            fault(&m);
+            m.fails(&tag(1, seq), back, code);
+            all_else_is_up(&m);
+            let path = m.root().join("srv/compose.yml");
+            if code == "bad_compose" {
+                fs_err::remove_file(path).unwrap();
+            } else {
+                assert_eq!(fs_err::read_to_string(path).unwrap(), NEW, "{}", m.shell);
+            }
+            let _ = fs_err::remove_dir(m.root().join("var/lib/geusemaker/files/.copy"));
+        }
     }
 }
 

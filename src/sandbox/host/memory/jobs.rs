@@ -35,7 +35,7 @@ pub(super) fn start(at: &mut HostContext<'_>, tag: &Tag, job: &Job) -> Record {
             record.pull = Some(reference.clone());
         }
         Job::Quiesce { containers, .. } => record.failure = quiesce(at, containers).err(),
-        Job::Apply(job) => record.failure = apply(at, job).err(),
+        Job::Apply(job) => record.failure = apply(at, job, false).err(),
         Job::Restore(job) => {
             record.failure = restore::by_controller(at, &tag.operation, job).err();
         }
@@ -113,10 +113,12 @@ fn quiesce(at: &mut HostContext<'_>, containers: &[QuiesceContainer]) -> Result<
     Ok(())
 }
 
-pub(super) fn apply(at: &mut HostContext<'_>, job: &ApplyJob) -> Result<(), Failure> {
+/// `back`: as part of a way back.
+pub(super) fn apply(at: &mut HostContext<'_>, job: &ApplyJob, back: bool) -> Result<(), Failure> {
+    let goes_on = |code: &str| back || code == "file_changed" && job.text == FileText::Kept;
     let mut failed = match write_file(at, job) {
         // On the way back what keeps its container comes up all the same: better than an outage.
-        Err(failed) if failed.0 == "file_changed" && job.text == FileText::Kept => Some(failed),
+        Err(failed) if goes_on(&failed.0) => Some(failed),
         written => written.map(|()| None)?,
     };
     if job.start {

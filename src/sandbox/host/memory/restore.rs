@@ -285,7 +285,7 @@ fn go_back(at: &mut HostContext<'_>) -> Result<(), HostError> {
         return Ok(());
     };
     let (job, operation) = (armed.restore.clone(), operation.clone());
-    let back = jobs::apply(at, &job).is_ok();
+    let back = jobs::apply(at, &job, true).is_ok();
     at.settle();
     if !back {
         return Ok(());
@@ -316,7 +316,7 @@ pub(super) fn by_controller(
         };
         restore.on(&begins).map_err(failed)?;
     }
-    jobs::apply(at, job)?;
+    jobs::apply(at, job, true)?;
     if !job.start {
         return Ok(());
     }

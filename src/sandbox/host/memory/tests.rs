@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::*;
 use crate::host::{ApplyJob, ApplyService, FileText, QuiesceContainer, TagImage};
 use crate::model::sha256_hex;
-use crate::model::{ImageRef, OperationId, Secret, ServiceName, Sha256Id};
+use crate::model::{ContainerFacts, ImageRef, OperationId, Secret, ServiceName, Sha256Id};
 use crate::sandbox::fault::Fault;
 use crate::sandbox::host::COMPOSE_FILE;
 
@@ -258,6 +258,34 @@ async fn apply_refuses_a_file_that_somebody_else_changed_and_is_fine_twice() {
     stale.text = FileText::New(Secret::new("wanted"));
     let failed = kit.run(&kit.tag(1, 4), &Job::Apply(Box::new(stale))).await;
     assert!(matches!(failed, JobState::Failed(f) if f.code == "file_changed"));
+}
+
+#[tokio::test]
+async fn on_the_way_back_a_tag_that_cannot_be_set_keeps_nothing_else_down() {
+    let kit = kit();
+    let before = kit.look().await;
+    let running = before.projects[0].running().len();
+    let stop = |c: &ContainerFacts| QuiesceContainer {
+        name: c.name.clone(),
+        restart_policy: c.restart_policy.clone(),
+        comes_up: false,
+    };
+    let quiesce = Job::Quiesce {
+        containers: before.projects[0].containers.iter().map(stop).collect(),
+        back: false,
+    };
+    assert_eq!(kit.run(&kit.tag(1, 1), &quiesce).await, JobState::Done);
+    let mut job = n8n_job(&before, "n8nio/n8n:1.20.0");
+    job.text = FileText::Keep;
+    job.tags = vec![TagImage {
+        id: Sha256Id::new(format!("sha256:{}", "0".repeat(64))).unwrap(),
+        reference: ImageRef::new("n8nio/n8n:1.20.0").unwrap(),
+    }];
+    let back = Job::Restore(Box::new(job));
+    let failed = kit.run(&kit.tag(1, 2), &back).await;
+    assert!(matches!(&failed, JobState::Failed(f) if f.code == "tag_failed"));
+    // All but the one whose image it is.
+    assert_eq!(kit.look().await.projects[0].running().len(), running - 1);
 }
 
 #[tokio::test]
