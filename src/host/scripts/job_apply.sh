@@ -78,9 +78,8 @@ swap() {
   [ "$(sha_of "$S/files/$to")" = "$to" ] || { say "no copy with SHA-256 $to on the host"; give_up no_backup; return; }
   rm -f "$tmp"
   # cp -p for mode and owner, then the new text into it.
-  { cp -p "$P" "$tmp" && cat "$S/files/$to" >"$tmp"; } 2>"$D/err" || { write_failed "cannot write beside $file" write_failed; return; }
+  { cp -p "$P" "$tmp" && cat "$S/files/$to" >"$tmp" && durable "$tmp"; } 2>"$D/err" || { write_failed "cannot write beside $file" write_failed; return; }
   [ "$(sha_of "$tmp")" = "$to" ] || { : >"$D/err"; write_failed "what was written does not read back" write_failed; return; }
-  durable "$tmp"
   if ! compose "${tmp#"$root"}" config; then
     # A text that has been here before goes back even so: the file as it was is better than the new one.
     if [ "$text" = kept ]; then say "compose does not take the kept file; it is put back all the same"

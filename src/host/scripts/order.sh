@@ -26,8 +26,7 @@ in_fstab() {
 # put_text TEXT: systemd sees the old drop-in or the new one, never a part; the name beside it is none of its own.
 put_text() {
   { printf %s "$1" >"$DROPS/.geusemaker.new" && chmod 644 "$DROPS/.geusemaker.new"; } 2>/dev/null || return 1
-  durable "$DROPS/.geusemaker.new"
-  mv -f "$DROPS/.geusemaker.new" "$DROP" 2>/dev/null || return 1
+  { durable "$DROPS/.geusemaker.new" && mv -f "$DROPS/.geusemaker.new" "$DROP"; } 2>/dev/null || return 1
   _now=$(cat "$DROP" 2>/dev/null; printf x)
   [ "$_now" = "$1x" ]
 }

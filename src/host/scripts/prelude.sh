@@ -93,8 +93,14 @@ sha_of() {
 is_number() { case $1 in '' | *[!0-9]* | ???????????????????*) return 1 ;; esac; }
 is_name() { case $1 in '' | [!a-zA-Z0-9]* | *[!a-zA-Z0-9_.-]*) return 1 ;; esac; }
 
-# Syncs one file. Plain `sync` would also wait for a mount that hangs.
-durable() { dd if=/dev/null of="$1" conv=notrunc,fsync 2>/dev/null || :; }
+# Syncs one file; what failed is not on the disk. Plain `sync` would also wait for a mount that hangs. A dd that does not know
+# the word, and a file system that knows no such call, say nothing of it.
+durable() {
+  _ds=$(dd if=/dev/null of="$1" conv=notrunc,fsync 2>&1) && return 0
+  case $_ds in *"nvalid argument 'fsync'"* | *'nvalid conversion'* | *': Invalid argument'*) return 0 ;; esac
+  printf '%s\n' "${_ds%%"$NL"*}" >&2
+  return 1
+}
 
 # take FD FILE MILLISECONDS: an exclusive lock that ends with the last process that has FD.
 take() {

@@ -27,8 +27,7 @@ main() {
     n=$((n + 1))
   done
   [ "$(sha_of "$P.all")" = "$sha" ] || fail put_failed "the parts joined have SHA-256 $(sha_of "$P.all"), expected $sha"
-  durable "$P.all"
-  mv -f "$P.all" "$W/$sha" || fail put_failed "cannot write $W/$sha"
+  durable "$P.all" && mv -f "$P.all" "$W/$sha" || fail put_failed "cannot write $W/$sha"
   rm -f "$P".*
   reply '{"put":"done"}'
 }

@@ -5,8 +5,7 @@ keep_text() {
   if [ "$(sha_of "$S/files/$to")" != "$to" ]; then
     printf %s "$text" | base64 -d >"$S/files/.new" || fail no_space "cannot write $S/files"
     [ "$(sha_of "$S/files/.new")" = "$to" ] || fail bad_request "the text has SHA-256 $(sha_of "$S/files/.new"), expected $to"
-    durable "$S/files/.new"
-    mv -f "$S/files/.new" "$S/files/$to" || fail no_state "cannot write $S/files/$to"
+    durable "$S/files/.new" && mv -f "$S/files/.new" "$S/files/$to" || fail no_state "cannot write $S/files/$to"
   fi
 }
 

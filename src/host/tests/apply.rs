@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-use super::machine::{Machine, image_id, machines, tag};
+use super::machine::{Machine, image_id, machines, machines_without_applets, tag};
 use crate::host::{Input, JobState, sha256_hex};
 
 const OLD: &str = "services:\n  web: {image: 'img/web:1'}\n";
@@ -470,6 +470,52 @@ fn on_the_way_back_a_file_that_cannot_be_written_keeps_nothing_else_down() {
                 assert_eq!(fs_err::read_to_string(path).unwrap(), NEW, "{}", m.shell);
             }
             let _ = fs_err::remove_dir(m.root().join("var/lib/geusemaker/files/.copy"));
+        }
+    }
+}
+
+/// What `dd` says where it was not on the disk, and where nobody knows. busybox has a `dd` of its own inside.
+#[test]
+fn what_a_sync_refuses_is_not_taken_for_written() {
+    let dd = "#!/bin/sh\ncase $* in *\"$(cat \"$STUB/fail/dd.of\")\"*) cat \"$STUB/fail/dd\" >&2; exit 1 ;; esac\n";
+    for m in machines_without_applets() {
+        let job = stack(&m);
+        m.program("dd", dd);
+        let says = |of: &str, text: &str| {
+            m.set("fail/dd.of", of);
+            m.set("fail/dd", &format!("{text}\n0+0 records in\n"));
+        };
+        let eio = "dd: fsync failed for '/x': Input/output error";
+        for (seq, (file, code)) in (1..).zip([
+            (".compose.yml.geusemaker", "write_failed"),
+            ("files/.copy", "no_backup"),
+        ]) {
+            says(file, eio);
+            let log = m.fails(&tag(1, seq), job.clone(), code);
+            assert!(log.contains("Input/output error"), "{log}");
+            assert_eq!(m.read("srv/compose.yml"), OLD, "{}", m.shell);
+            assert!(!m.root().join("srv/.compose.yml.geusemaker").exists());
+            let copies = m.root().join("var/lib/geusemaker/files");
+            let _ = fs_err::remove_file(copies.join(sha256_hex(OLD.as_bytes())));
+        }
+        says(
+            "files/.copy",
+            "dd: fsync failed for '/x': No space left on device",
+        );
+        m.fails(&tag(1, 3), job.clone(), "no_space");
+        says("policies/.new", eio);
+        let stop = Input::new().text("kind", "quiesce").text("back", "no");
+        let stop = stop.fields("container", &["web", "always", "-"]);
+        m.fails(&tag(1, 4), stop, "stop_failed");
+        for (seq, word) in (5..).zip([
+            "dd: invalid conversion: 'fsync'",
+            "dd: invalid argument 'fsync' to 'conv'",
+            "dd: fsync failed for '/x': Invalid argument",
+        ]) {
+            m.put("srv/compose.yml", OLD);
+            says("", word);
+            assert_eq!(m.job(&tag(1, seq), job.clone()), JobState::Done, "{word}");
+            assert_eq!(m.read("srv/compose.yml"), NEW, "{}", m.shell);
         }
     }
 }
