@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
-use super::{mutate, seeds};
+use super::mutate;
+use super::seeds::{self, is_refusal};
 use crate::properties::ALL;
 
 /// Says which property a process of this program is for.
@@ -76,12 +77,12 @@ fn inputs(name: &str) {
         .expect("a property");
     let (count, seed) = (number(INPUTS, FEW), number(SEED, 1));
     let seeds = seeds::of(name);
-    // Of AWS's replies some are refusals.
     let refused: Vec<_> = seeds.iter().filter(|seed| !holds(seed)).collect();
-    let most = if name.starts_with("wire_") {
-        seeds.len() / 2
-    } else {
-        0
+    // Of AWS's replies some are refusals, and so are a host's that say why not.
+    let most = match name {
+        "reply" => seeds.iter().filter(|seed| is_refusal(seed)).count(),
+        _ if name.starts_with("wire_") => seeds.len() / 2,
+        _ => 0,
     };
     let shown = |seed: &&Vec<u8>| {
         String::from_utf8_lossy(seed)

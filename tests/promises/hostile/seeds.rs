@@ -1,14 +1,18 @@
 //! What the inputs are made from: real ones.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use geusemaker::cloud::Clock;
 use geusemaker::cloud::aws::{Aws, in_process};
+use geusemaker::host::scripts::Verb;
+use geusemaker::journal::{Entry, Line};
 use geusemaker::sandbox::connector;
 use geusemaker::sandbox::memory::VirtualClock;
 use geusemaker::sandbox::wire::handle;
 use geusemaker::sandbox::world::World;
+use serde_json::Value;
 
 use crate::properties::wire;
 
@@ -68,10 +72,10 @@ fn of_efs(mut seeds: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     let mut both = serde_json::Map::new();
     for seed in &seeds {
         let body = seed.split(|b| *b == b'\n').nth(1).expect("a body");
-        let body: serde_json::Value = serde_json::from_slice(body).expect("JSON");
+        let body: Value = serde_json::from_slice(body).expect("JSON");
         both.extend(body.as_object().expect("an object").clone());
     }
-    let both = serde_json::Value::Object(both);
+    let both = Value::Object(both);
     seeds.push(format!("{} 200\n{both}", wire::EFS[0]).into_bytes());
     seeds
 }
@@ -101,4 +105,56 @@ fn recorded(calls: &[&str]) -> Vec<Vec<u8>> {
         }
     }
     seeds
+}
+
+/// The verb of a host's document, and the document.
+fn reply(seed: &[u8]) -> (String, Value) {
+    let text = String::from_utf8_lossy(seed);
+    let (verb, document) = text.split_once('\n').expect("a verb");
+    (verb.into(), serde_json::from_str(document).expect("JSON"))
+}
+
+/// Whether a host's document says why not.
+pub fn is_refusal(seed: &[u8]) -> bool {
+    reply(seed).1.get("error").is_some()
+}
+
+#[test]
+fn each_verb_of_the_host_has_a_seed_and_so_has_a_refusal() {
+    let seeds: Vec<(String, Value)> = of("reply").iter().map(|seed| reply(seed)).collect();
+    for verb in Verb::ALL {
+        let answered = |(of, document): &(String, Value)| {
+            let made = verb != Verb::LookMade || document["pending"].is_string();
+            of == verb.name() && made && document.get("error").is_none()
+        };
+        assert!(seeds.iter().any(answered), "{verb:?}");
+    }
+    let codes: BTreeSet<&str> = seeds
+        .iter()
+        .filter_map(|(_, document)| document["error"]["code"].as_str())
+        .collect();
+    // The one that says what the host has seen, and those that do not.
+    assert!(codes.contains("fenced") && codes.len() > 1, "{codes:?}");
+}
+
+#[test]
+fn each_kind_of_journal_entry_has_a_seed() {
+    let schema = serde_json::to_value(schemars::schema_for!(Entry)).expect("JSON");
+    let kinds = schema["oneOf"].as_array().expect("one schema for each");
+    let kinds = kinds.iter().map(|kind| {
+        let name = kind["properties"]["entry"]["const"].as_str();
+        name.expect("a name").to_owned()
+    });
+    let mut seen = BTreeSet::new();
+    let mut looks = 0;
+    for seed in of("journal") {
+        for line in seed.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+            let Line { entry, .. } = serde_json::from_slice(line).expect("an entry");
+            looks += u32::from(matches!(entry, Entry::Observed { .. }));
+            let value = serde_json::to_value(&entry).expect("JSON");
+            seen.insert(value["entry"].as_str().expect("its kind").to_owned());
+        }
+    }
+    assert_eq!(seen, kinds.collect());
+    assert!(looks >= 3, "{looks} looks of a resume");
 }
