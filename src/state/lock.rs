@@ -34,6 +34,16 @@ pub struct Holder {
     pub since: Timestamp,
 }
 
+/// No more bytes of a lock file are read.
+const LONGEST_HOLDER: u64 = 64 * 1024;
+
+impl Holder {
+    /// Reads what a lock file says; None where that is no holder (it is written anew just now). Pure, and total.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        serde_json::from_slice(text).ok()
+    }
+}
+
 /// Why the lock was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
@@ -270,10 +280,10 @@ fn lock_file(
 }
 
 fn read_holder(file: &mut fs_err::File) -> Option<Box<Holder>> {
-    let mut text = String::new();
+    let mut text = Vec::new();
     file.rewind().ok()?;
-    file.read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok().map(Box::new)
+    file.take(LONGEST_HOLDER).read_to_end(&mut text).ok()?;
+    Holder::parse(&text).map(Box::new)
 }
 
 /// The highest number given so far; 0 where none was.

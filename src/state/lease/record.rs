@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Process;
 use crate::cloud::{CloudError, Parameter, Parameters};
-use crate::model::{DeploymentName, OperationId, Timestamp, quoted};
+use crate::model::{DeploymentName, OperationId, Timestamp, quoted, shortened};
 
 /// The schema of the text in a parameter.
 pub const LEASE_SCHEMA: &str = "geusemaker.lease/1";
@@ -69,6 +69,15 @@ pub struct GivenUp {
     /// When.
     pub at: Timestamp,
 }
+
+/// No lease is longer: a holder is watched for one before it is taken for gone.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// The numbers end here: the shell of a host counts no further, and a fence is one that it compares.
+const NO_NUMBER: u64 = i64::MAX.unsigned_abs();
+
+/// So many characters say why a lease cannot be read.
+const LONGEST_WHY: usize = 400;
 
 /// A parameter holds 4096 characters; so many are remembered.
 const MOST_GIVEN_UP: usize = 6;
@@ -182,16 +191,16 @@ impl Leases {
         parameters: &dyn Parameters,
         name: &DeploymentName,
     ) -> Result<Self, CloudError> {
-        let mut all: Vec<Numbered> = parameters
-            .by_path(&folder(name))
-            .await?
-            .into_iter()
-            .filter_map(numbered)
-            .collect();
+        Ok(Self::of(parameters.by_path(&folder(name)).await?))
+    }
+
+    /// What these parameters say. Pure, and total on any text.
+    pub fn of(parameters: Vec<Parameter>) -> Self {
+        let mut all: Vec<Numbered> = parameters.into_iter().filter_map(numbered).collect();
         all.sort_by_key(|n| n.number);
         let mut all = Self(all);
         all.carry_over();
-        Ok(all)
+        all
     }
 
     /// What was announced below a lease whose owner has not looked yet is open there, too; also through several of them,
@@ -253,14 +262,36 @@ impl Leases {
     }
 }
 
+/// A number above this one. `Err`: there is none, and why.
+pub(super) fn above(number: u64) -> Result<u64, String> {
+    match number.checked_add(1) {
+        Some(next) if next < NO_NUMBER => Ok(next),
+        _ => Err(
+            "there is no number above it; nothing of ours makes such a parameter, delete it".into(),
+        ),
+    }
+}
+
 /// Names that are no number are none of ours.
 fn numbered(parameter: Parameter) -> Option<Numbered> {
     let number = parameter.name.rsplit('/').next()?.parse().ok()?;
-    let lease = serde_json::from_str::<Lease>(&parameter.value)
-        .map_err(|e| e.to_string())
-        .and_then(|lease| match lease.schema.as_str() {
-            LEASE_SCHEMA => Ok(lease),
-            other => Err(format!("found schema {}", quoted(other))),
-        });
+    let lease = above(number).and_then(|_| read(&parameter.value));
     Some(Numbered { number, lease })
+}
+
+fn read(text: &str) -> Result<Lease, String> {
+    // It quotes what it found, which may be all of the text.
+    let lease: Lease =
+        serde_json::from_str(text).map_err(|e| shortened(e.to_string(), LONGEST_WHY))?;
+    if lease.schema != LEASE_SCHEMA {
+        return Err(format!("found schema {}", quoted(&lease.schema)));
+    }
+    match lease.length() <= LONGEST {
+        true => Ok(lease),
+        false => Err(format!(
+            "found a lease of {} ms, expected at most {}",
+            lease.lease_ms,
+            LONGEST.as_millis()
+        )),
+    }
 }

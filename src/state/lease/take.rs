@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::judge::{Here, Seen, Verdict, judge};
-use super::record::{LEASE_SCHEMA, Leases, parameter};
+use super::record::{LEASE_SCHEMA, Leases, above, parameter};
 use super::{GivenUp, Held, Lease, OpenElsewhere, Phase, Process};
 use crate::cloud::{Clock, CloudError, CloudErrorKind, Parameters};
 use crate::model::{DeploymentName, OperationId, Timestamp};
@@ -260,7 +260,7 @@ impl Taker<'_> {
     ) -> Result<u64, LeaseError> {
         for _ in 0..ROUNDS {
             let all = Leases::look(self.parameters.as_ref(), self.name).await?;
-            let number = (all.highest() + 1).max(ask.fence);
+            let number = self.above(all.highest())?.max(ask.fence);
             let lease = self
                 .lease(ask, Phase::Released, open.clone(), &all)
                 .gives_up(given_up.clone());
@@ -285,7 +285,7 @@ impl Taker<'_> {
         // Where there is none at all the count may have been lost; seconds only go up.
         let least = match above {
             0 => u64::try_from(self.clock.now().as_second()).unwrap_or(0),
-            above => above + 1,
+            above => self.above(above)?,
         };
         let number = least.max(ask.fence);
         let mut lease = self.lease(ask, Phase::Claimed, open, judged);
@@ -363,6 +363,13 @@ impl Taker<'_> {
             number,
             lease,
         )))
+    }
+
+    fn above(&self, number: u64) -> Result<u64, LeaseError> {
+        above(number).map_err(|why| LeaseError::Damaged {
+            parameter: parameter(self.name, number),
+            why,
+        })
     }
 
     /// Whether the number is ours now.

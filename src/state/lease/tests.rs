@@ -292,22 +292,34 @@ impl Account {
         fence: u64,
         journal: Here,
     ) -> Result<Held, LeaseError> {
-        let taker = Taker {
+        let here = move |_: &OpenElsewhere| journal;
+        let ask = self.ask(&process.host, fence);
+        self.taker(process, &here).take(&ask).await
+    }
+
+    fn taker<'a>(
+        &'a self,
+        process: &'a Process,
+        here: &'a (dyn Fn(&OpenElsewhere) -> Here + Send + Sync),
+    ) -> Taker<'a> {
+        Taker {
             parameters: &self.parameters,
             clock: &self.clock_port,
             name: &self.name,
             process,
             length: LENGTH,
             poll: POLL,
-            here: &move |_| journal,
+            here,
             tell: &|_| (),
-        };
-        let ask = Ask {
-            operation: OperationId::new(format!("op-of-{}", process.host)).unwrap(),
+        }
+    }
+
+    fn ask(&self, host: &str, fence: u64) -> Ask {
+        Ask {
+            operation: OperationId::new(format!("op-of-{host}")).unwrap(),
             reason: "update".into(),
             fence,
-        };
-        taker.take(&ask).await
+        }
     }
 
     async fn take(&self, host: &str) -> Result<Held, LeaseError> {
@@ -603,24 +615,57 @@ async fn a_lease_that_cannot_be_read_is_never_passed_over() {
             "{error}"
         );
     }
-    let taker_process = process("a");
-    let taker = Taker {
-        parameters: &account.parameters,
-        clock: &account.clock_port,
-        name: &account.name,
-        process: &taker_process,
-        length: LENGTH,
-        poll: POLL,
-        here: &|_| Here::Absent,
-        tell: &|_| (),
-    };
-    let ask = Ask {
-        operation: OperationId::new("op-2").unwrap(),
-        reason: "unlock".into(),
-        fence: 1,
-    };
+    let (process, nowhere) = (process("a"), |_: &OpenElsewhere| Here::Absent);
+    let (taker, ask) = (account.taker(&process, &nowhere), account.ask("a", 1));
     assert_eq!(taker.supersede(&ask, None, None).await.unwrap(), 8);
     account.take("a").await.unwrap();
+}
+
+/// A host's shell compares fences, and counts no further; adding one to the last number there is would end the process.
+#[tokio::test]
+async fn a_number_that_nothing_can_be_counted_above_is_told_and_nothing_is_taken() {
+    for last in [u64::MAX, u64::MAX - 1, i64::MAX.unsigned_abs()] {
+        let account = Account::new();
+        account.put(last, &lease(Phase::Released, None)).await;
+        let error = no(account.take("a").await).to_string();
+        let told = format!(
+            "the lease /geusemaker/web/lock/{last} cannot be read: there is no number above it"
+        );
+        assert!(error.starts_with(&told), "{error}");
+        // Nor is it broken by a number that wraps around.
+        let (process, nowhere) = (process("a"), |_: &OpenElsewhere| Here::Open);
+        let taker = account.taker(&process, &nowhere);
+        let broken = taker.supersede(&account.ask("a", 1), None, None).await;
+        assert!(matches!(broken, Err(LeaseError::Damaged { .. })), "{last}");
+        assert_eq!(account.leases().await.0.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_would_be_watched_for_years_is_damaged_and_is_told_at_once() {
+    let account = Account::new();
+    let mut years = lease(Phase::Held, None);
+    years.lease_ms = u64::MAX;
+    account.put(7, &years).await;
+    let began = account.clock.now();
+    let error = no(account.take("a").await).to_string();
+    assert!(
+        error.contains("found a lease of 18446744073709551615 ms, expected at most 3600000"),
+        "{error}"
+    );
+    assert_eq!(account.clock.now(), began, "nobody was watched");
+}
+
+#[test]
+fn why_a_lease_cannot_be_read_is_short_whatever_it_holds() {
+    let text = serde_json::to_string(&lease(Phase::Held, None)).unwrap();
+    let long = text.replace("\"held\"", &format!("\"{}\"", "x".repeat(4000)));
+    let leases = Leases::of(vec![Parameter {
+        name: "/geusemaker/web/lock/0000000001".into(),
+        value: long,
+    }]);
+    let (_, why) = leases.damaged().unwrap();
+    assert!(why.starts_with("unknown variant") && why.chars().count() == 401);
 }
 
 #[tokio::test]
