@@ -4,8 +4,10 @@
 
 pub mod compose;
 pub mod console;
+pub mod holder;
 pub mod image;
 pub mod journal;
+pub mod lease;
 pub mod names;
 pub mod reply;
 pub mod slice;
@@ -24,6 +26,8 @@ pub const ALL: &[Property] = &[
     ("deployment", state::deployment),
     ("snapshot", state::snapshot),
     ("journal", journal::holds),
+    ("lease", lease::holds),
+    ("holder", holder::holds),
     ("console", console::holds),
     ("wire_ec2", wire::ec2),
     ("wire_ssm", wire::ssm),

@@ -56,6 +56,16 @@ fn a_journal_of_any_bytes() {
 }
 
 #[test]
+fn the_leases_of_an_account_of_any_bytes() {
+    run("lease");
+}
+
+#[test]
+fn a_lock_file_of_any_bytes() {
+    run("holder");
+}
+
+#[test]
 fn text_for_a_terminal_of_any_bytes() {
     run("console");
 }
