@@ -141,7 +141,14 @@ fn holds(calls: &[&str], input: &[u8]) -> bool {
         let answer = kit.answer.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(answer.asked <= 12, "{call} asked {} times", answer.asked);
         match answered {
-            Ok(()) => true,
+            Ok(about) => {
+                let named = about.is_none_or(|id| names(&answer.body, id));
+                assert!(
+                    named,
+                    "{call}: an answer about {about:?}, which is not in it"
+                );
+                true
+            }
             Err(error) => {
                 // 4,000 characters of a message, 200 each of a code and a request id.
                 super::said(&error, 4 * 4500);
@@ -158,20 +165,29 @@ fn instance_type(name: &str) -> InstanceType {
     InstanceType::new(name).expect("a type")
 }
 
-/// Makes the one of our calls that asks this, first.
+/// Whether a reply names it. One that may spell it in another way passes: JSON has escapes, XML entities and comments.
+fn names(body: &[u8], id: &str) -> bool {
+    let text = String::from_utf8_lossy(body);
+    text.contains(id) || text.contains(['\\', '&']) || text.contains("<!")
+}
+
+/// Makes the one of our calls that asks this, first. Answers what the reply has to name, where it was taken for one about
+/// that; what the answer itself names is compared here.
 ///
 /// # Errors
 /// The adapter's own.
-pub async fn ask(aws: &Aws, call: &str) -> Result<(), CloudError> {
+pub async fn ask(aws: &Aws, call: &str) -> Result<Option<&'static str>, CloudError> {
     let id = InstanceId::new(INSTANCE).expect("an id");
     let (ec2, agent, parameters) = (&aws.ec2, &aws.agent, &aws.parameters);
     let command = CommandId("11111111-2222-3333-4444-555555555555".into());
-    match call {
-        "ec2:DescribeInstances" => ec2.instance(&id).await.map(|found| {
-            if let Some(found) = found {
-                assert_eq!((found.id, found.region.as_str()), (id.clone(), "us-east-1"));
+    let nothing = match call {
+        "ec2:DescribeInstances" => {
+            let found = ec2.instance(&id).await?;
+            if let Some(found) = &found {
+                assert_eq!((&found.id, found.region.as_str()), (&id, "us-east-1"));
             }
-        }),
+            return Ok(found.map(|_| INSTANCE));
+        }
         "ec2:DescribeInstanceAttribute"
         | "ec2:DescribePlacementGroups"
         | "ec2:DescribeSpotInstanceRequests"
@@ -179,7 +195,12 @@ pub async fn ask(aws: &Aws, call: &str) -> Result<(), CloudError> {
             .complete(seen())
             .await
             .map(|found| assert_eq!(found.id, seen().id)),
-        "ec2:DescribeInstanceTypes" => ec2.types(&[instance_type("t3.large")]).await.map(drop),
+        "ec2:DescribeInstanceTypes" => {
+            let asked = [instance_type("t3.large")];
+            let found = ec2.types(&asked).await?;
+            assert!(found.iter().all(|facts| asked.contains(&facts.name)));
+            Ok(())
+        }
         "ec2:DescribeInstanceTypeOfferings" => {
             let asked = [instance_type("t3.large"), instance_type("t3.medium")];
             let offered = ec2.offered(&asked, "us-east-1a").await?;
@@ -189,7 +210,9 @@ pub async fn ask(aws: &Aws, call: &str) -> Result<(), CloudError> {
         "ec2:StopInstances" => ec2.stop(&id, false).await,
         "ec2:StartInstances" => ec2.permits(&id, &Effect::Start).await.map(drop),
         "ec2:ModifyInstanceAttribute" => ec2.set_type(&id, &instance_type("t3.large")).await,
-        "ec2:DescribeInstanceStatus" => ec2.status_checks(&id).await.map(drop),
+        "ec2:DescribeInstanceStatus" => {
+            return ec2.status_checks(&id).await.map(|_| Some(INSTANCE));
+        }
         "ec2:CreateCapacityReservation" => ec2.reserve(&reserve()).await.map(drop),
         "ec2:DescribeCapacityReservations" => {
             let of = WhichReservations::Of(reserve().owner);
@@ -200,19 +223,26 @@ pub async fn ask(aws: &Aws, call: &str) -> Result<(), CloudError> {
             ec2.release(&one).await
         }
         "ec2:GetConsoleOutput" => ec2.console(&id).await.map(drop),
-        "ssm:DescribeInstanceInformation" => agent.ping(&id).await.map(drop),
+        "ssm:DescribeInstanceInformation" => {
+            return Ok(agent.ping(&id).await?.map(|_| INSTANCE));
+        }
         "ssm:SendCommand" => agent.send(&id, &script()).await.map(drop),
         "ssm:GetCommandInvocation" => agent.result(&id, &command).await.map(drop),
         "ssm:PutParameter" => parameters.create("/a/b", "c").await.map(drop),
-        "ssm:GetParametersByPath" => parameters.by_path("/a").await.map(drop),
+        "ssm:GetParametersByPath" => {
+            let found = parameters.by_path("/a").await?;
+            assert!(found.iter().all(|one| one.name.starts_with("/a/")));
+            Ok(())
+        }
         "ssm:DeleteParameter" => parameters.delete("/a/b").await,
         _ => {
             let id = FileSystemId::new(FILE_SYSTEM).expect("an id");
             let found = aws.efs.file_system(&id).await?;
-            assert!(found.is_none_or(|found| found.id == id));
-            Ok(())
+            assert!(found.as_ref().is_none_or(|found| found.id == id));
+            return Ok(found.map(|_| FILE_SYSTEM));
         }
-    }
+    };
+    nothing.map(|()| None)
 }
 
 /// An instance of which everything is asked.

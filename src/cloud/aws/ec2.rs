@@ -160,6 +160,7 @@ impl AwsEc2 {
                 found.push(facts::instance_type(info).map_err(|m| incomplete(CALL, m))?);
             }
         }
+        found.retain(|facts: &TypeFacts| names.contains(&facts.name));
         Ok(found)
     }
 

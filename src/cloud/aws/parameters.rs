@@ -64,6 +64,11 @@ impl Parameters for AwsParameters {
                 })
             }));
         }
+        let directly = |name: &str| {
+            let below = name.strip_prefix(path).and_then(|n| n.strip_prefix('/'));
+            below.is_some_and(|n| !n.contains('/'))
+        };
+        all.retain(|one: &Parameter| directly(&one.name));
         Ok(all)
     }
 
