@@ -184,7 +184,7 @@ impl Target {
 }
 
 /// The names of the steps, from the plan in a journal.
-fn steps(lines: &[Value]) -> Vec<String> {
+pub fn steps(lines: &[Value]) -> Vec<String> {
     let steps = lines[0]["plan"]["steps"].as_array().expect("a plan");
     let name = |step: &Value| step["name"].as_str().expect("its name").to_owned();
     steps.iter().map(name).collect()

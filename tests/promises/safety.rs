@@ -13,6 +13,7 @@ use aws_sdk_ssm::types::CommandInvocationStatus;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::support::served::Served;
+use crate::support::traced::with_environment_of;
 use crate::support::{Ran, Sandbox};
 
 const INSTANCE: &str = "i-0c5a1b7d9e2f34680";
@@ -115,12 +116,6 @@ fn without_walls(command: &Command) -> Command {
         .arg(command.get_program())
         .args(command.get_args());
     with_environment_of(command, inside)
-}
-
-fn with_environment_of(command: &Command, mut other: Command) -> Command {
-    let set = command.get_envs().filter_map(|(k, v)| Some((k, v?)));
-    other.env_clear().envs(set).stdin(Stdio::null());
-    other
 }
 
 #[tokio::test]

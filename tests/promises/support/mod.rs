@@ -4,6 +4,7 @@ pub mod over;
 pub mod served;
 pub mod stack;
 pub mod terminal;
+pub mod traced;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
