@@ -257,14 +257,9 @@ impl Planted {
         self.said(add, 0);
     }
 
-    /// Begins an update and kills it while the host applies the image.
+    /// Begins an update, the first one, and kills it while the host applies the image.
     fn kill_in_the_outage(&self, update: &[&str]) {
-        let journals = || {
-            files(&self.state())
-                .into_iter()
-                .filter(|(path, _)| path.ends_with("journal.jsonl"))
-        };
-        let old = journals().count();
+        let operations = self.state().join("my-dev-stack/operations");
         let said = self.home.path().join("said");
         let file = fs_err::File::create(&said).expect("a file").into_parts().0;
         let mut command = self.calls.of(self.command(update));
@@ -274,8 +269,9 @@ impl Planted {
         let mut child = command.spawn().expect("the binary runs");
         let began = Instant::now();
         let applies = || {
-            let (path, _) = journals().nth(old)?;
-            let lines = lines(&path);
+            let first = fs_err::read_dir(&operations).ok()?.next()?.ok()?;
+            let journal = first.path().join("journal.jsonl");
+            let lines = lines(journal.exists().then_some(&journal)?);
             let last = lines.last()?;
             let step = usize::try_from(last["step"].as_u64()?).ok()?;
             Some(last["entry"] == "started" && steps(&lines)[step] == "apply_images")
@@ -345,8 +341,6 @@ impl Planted {
             eprintln!("not shown without strace: the arguments of processes");
             return;
         }
-        let typed = format!("true {}", secret(TYPED));
-        self.run(&["exec", "my-dev-stack", "--", "sh", "-c", &typed], 0);
         let (calls, begun) = self.calls.seen();
         let mut typed = 0;
         for call in &calls {
@@ -383,6 +377,8 @@ impl Planted {
 
     /// Fails where a secret is kept, on this side or on the host, in anything else than what it was planted in.
     fn is_nowhere_else(&self) {
+        let typed = format!("true {}", secret(TYPED));
+        self.run(&["exec", "my-dev-stack", "--", "sh", "-c", &typed], 0);
         self.no_call_has_one();
         let kept = files(&self.state());
         for name in ["deployment.yaml", "journal.jsonl", "log"] {

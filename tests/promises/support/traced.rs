@@ -51,7 +51,10 @@ impl Calls {
         let (mut calls, mut begun) = (Vec::new(), 0);
         for file in self.files() {
             let text = fs_err::read(file).expect("a trace");
-            for line in String::from_utf8_lossy(&text).lines() {
+            let text = String::from_utf8_lossy(&text);
+            // What runs now may be in the middle of its line.
+            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+            for line in whole.lines() {
                 begun += usize::from(line.ends_with(" = 0"));
                 if line.contains("<... execve") {
                     continue;
