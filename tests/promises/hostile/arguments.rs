@@ -10,6 +10,7 @@ use clap::{Command, CommandFactory};
 use geusemaker::cli::Cli;
 use geusemaker::report::is_unsafe;
 
+use super::canary::Canary;
 use super::spread;
 use crate::properties::names;
 use crate::support::BIN;
@@ -159,10 +160,8 @@ fn each_argument_takes_or_refuses_each_hostile_value() {
 
 #[test]
 fn a_command_line_with_a_hostile_value_executes_and_writes_nothing() {
-    let names: Vec<String> = names::all()
-        .into_iter()
-        .filter(|n| !n.contains('\0'))
-        .collect();
+    let canary = Canary::new();
+    let names = canary.words();
     let home = tempfile::tempdir().expect("a folder");
     let (work, state) = (home.path().join("work"), home.path().join("state"));
     fs_err::create_dir(&work).expect("a folder");
@@ -187,6 +186,8 @@ fn a_command_line_with_a_hostile_value_executes_and_writes_nothing() {
             // Settings of the sandbox are made in the state folder; elsewhere nothing is.
             let after = tree(home.path());
             assert_eq!(after, before, "{words:?}");
+            let found = canary.found(&[&work]);
+            assert!(found.is_empty(), "{words:?} made {found:?}");
         }
     }
     use std::io::Write;

@@ -1,8 +1,10 @@
 //! What comes from outside and means harm: any bytes for each reader, hostile names in every place that takes one.
 
 mod arguments;
+mod canary;
 mod fields;
 mod mutate;
+mod on_a_stack;
 mod run;
 mod secrets;
 mod seeds;
@@ -14,7 +16,7 @@ use run::run;
 const HOSTILE: &str = "GEUSEMAKER_HOSTILE";
 
 /// Each so-manieth of the values, another share for each place; all of them where that is asked for.
-fn spread(names: &[String], place: usize, each: usize) -> impl Iterator<Item = &String> {
+fn spread<T>(names: &[T], place: usize, each: usize) -> impl Iterator<Item = &T> {
     let all = std::env::var(HOSTILE).is_ok_and(|all| all == "all");
     let each = if all { 1 } else { each };
     names.iter().skip(place % each).step_by(each)
