@@ -9,7 +9,8 @@ use super::{seeds, spread};
 use crate::properties::{compose, names, reply};
 use crate::support::{Ran, Sandbox};
 
-/// A file with a place for a value in each kind of field, as YAML in quotes.
+/// A file with a place for a value in each field that the program reads, and in some that only Compose does; as YAML in
+/// quotes.
 const FIELDS: &[&str] = &[
     "services: {@: {image: \"a:1\"}}",
     "services: {a: {image: @}}",
@@ -30,6 +31,19 @@ const FIELDS: &[&str] = &[
     "services: {a: {image: \"a:1\", healthcheck: {test: [\"CMD-SHELL\", @], interval: @}}}",
     "services: {a: {image: \"a:1\", build: @}}",
     "services: {a: {image: \"a:1\", extends: @}}",
+    "services: {a: {image: \"a:1\", healthcheck: {disable: @}}}",
+    "services: {a: {image: \"a:1\", profiles: [@]}}",
+    "services: {a: {image: \"a:1\", platform: @}}",
+    "services: {a: {image: \"a:1\", scale: @}}",
+    "services: {a: {image: \"a:1\", deploy: {replicas: @, restart_policy: {condition: @}}}}",
+    "services: {a: {image: \"a:1\", deploy: {resources: {limits: {memory: @}, reservations: {memory: @}}}}}",
+    "services: {a: {image: \"a:1\", deploy: {resources: {reservations: {devices: [{driver: @, capabilities: [[@]]}]}}}}}",
+    "services: {a: {image: \"a:1\", mem_limit: @, mem_reservation: @}}",
+    "services: {a: {image: \"a:1\", runtime: @, gpus: @}}",
+    "services: {a: {image: \"a:1\", user: @, working_dir: @, hostname: @, network_mode: @}}",
+    "services: {a: {image: \"a:1\", cap_add: [@], cap_drop: [@], dns: @, extra_hosts: [@]}}",
+    "services: {a: {image: \"a:1\", secrets: [@], configs: [{source: @, target: @}]}}\nsecrets: {@: {file: @}}\nconfigs: {@: {content: @}}",
+    "services: {a: {image: \"a:1\"}}\nnetworks: {@: {name: @}}\nvolumes: {@: {name: @, driver: @}}",
     "name: @\nservices: {a: {image: \"a:1\"}}",
     "include: [@]\nservices: {a: {image: \"a:1\"}}",
     "services: {a: {image: \"a:1\"}}\nx-geusemaker: {health: {@: {http: \"http://h/\"}}}",
@@ -37,6 +51,9 @@ const FIELDS: &[&str] = &[
     "services: {a: {image: \"a:1\"}}\nx-geusemaker: {health: {a: {tcp: @}}}",
     "services: {a: {image: \"a:1\"}}\nx-geusemaker: {health: {a: {command: [@]}}}",
     "services: {a: {image: \"a:1\"}}\nx-geusemaker: {health: {a: {http: \"http://h/\", timeout: @, @: @}}}",
+    "services: {a: {image: \"a:1\"}}\nx-geusemaker: {health: {a: {http: \"http://h/\", status: @}}}",
+    "services: {a: {image: \"a:1\"}}\nx-geusemaker: {health: {a: {container: @, interval: @, stable_for: @, start_period: @}}}",
+    "services: {a: {image: \"a:1\"}}\nx-geusemaker: {@: @}",
 ];
 
 #[test]
