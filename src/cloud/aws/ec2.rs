@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::auto_scaling::AutoScaling;
 use super::errors::{incomplete, sort};
 use super::facts;
+use super::pages::Pages;
 use super::reservations;
 use super::retry::NoCapacityIsFinal;
 use super::whole::WholeReply;
@@ -153,9 +154,9 @@ impl AwsEc2 {
             ))
             .into_paginator()
             .send();
-        let mut found = Vec::new();
+        let (mut listing, mut found) = (Pages::of(CALL), Vec::new());
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| sort(CALL, e))?;
+            let page = listing.take(page, |p| p.next_token())?;
             for info in page.instance_types() {
                 found.push(facts::instance_type(info).map_err(|m| incomplete(CALL, m))?);
             }
@@ -184,9 +185,9 @@ impl AwsEc2 {
             )
             .into_paginator()
             .send();
-        let mut offered = Vec::new();
+        let (mut listing, mut offered) = (Pages::of(CALL), Vec::new());
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| sort(CALL, e))?;
+            let page = listing.take(page, |p| p.next_token())?;
             let here = page
                 .instance_type_offerings()
                 .iter()

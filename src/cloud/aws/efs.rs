@@ -5,6 +5,7 @@ use aws_config::SdkConfig;
 use aws_sdk_efs::Client;
 
 use super::errors::sort;
+use super::pages::Pages;
 use crate::cloud::{CloudError, CloudErrorKind, Efs};
 use crate::model::{FileSystemFacts, FileSystemId, MountTargetFacts};
 
@@ -29,9 +30,10 @@ impl AwsEfs {
             .file_system_id(id.as_str())
             .into_paginator()
             .send();
+        let mut listing = Pages::of("elasticfilesystem:DescribeMountTargets");
         let mut targets = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| sort("elasticfilesystem:DescribeMountTargets", e))?;
+            let page = listing.take(page, |p| p.next_marker())?;
             targets.extend(page.mount_targets().iter().map(|t| MountTargetFacts {
                 id: t.mount_target_id().to_owned(),
                 zone: t.availability_zone_name().unwrap_or_default().to_owned(),

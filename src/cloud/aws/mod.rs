@@ -6,6 +6,7 @@
 //! | `credentials` | [`Credentials`](super::Credentials): when they expire |
 //! | `errors` | every `SdkError` to one [`CloudError`](super::CloudError) |
 //! | `retry`, `whole` | what the SDK must not try again by itself; an XML reply that is cut off is none |
+//! | `pages` | a listing of many pages comes to its end |
 //! | `ec2` | [`Ec2`], with `facts` for the conversion of replies |
 //! | `auto_scaling` | the group of an instance, for [`Ec2::complete`] |
 //! | `reservations` | the part of [`Ec2`] about capacity reservations |
@@ -20,6 +21,7 @@ mod ec2;
 mod efs;
 mod errors;
 mod facts;
+mod pages;
 mod parameters;
 mod reservations;
 mod retry;

@@ -6,7 +6,12 @@ use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::ParameterType;
 
 use super::errors::sort;
+use super::pages::Pages;
 use crate::cloud::{CloudError, CloudErrorKind, Parameter, Parameters};
+
+/// A page has ten parameters, and an account may have ten thousand (Systems Manager quotas): leases stay where these
+/// credentials may not delete them.
+const PAGES: usize = 1000;
 
 /// [`Parameters`] over the SDK.
 #[derive(Debug, Clone)]
@@ -47,6 +52,7 @@ impl Parameters for AwsParameters {
     }
 
     async fn by_path(&self, path: &str) -> Result<Vec<Parameter>, CloudError> {
+        let mut listing = Pages::up_to(PAGES, "ssm:GetParametersByPath");
         let mut all = Vec::new();
         // A page may be empty and still name a next one.
         let mut pages = self
@@ -56,7 +62,7 @@ impl Parameters for AwsParameters {
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| sort("ssm:GetParametersByPath", e))?;
+            let page = listing.take(page, |p| p.next_token())?;
             all.extend(page.parameters().iter().filter_map(|p| {
                 Some(Parameter {
                     name: p.name()?.to_owned(),

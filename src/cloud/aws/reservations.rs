@@ -11,6 +11,7 @@ use aws_smithy_types::DateTime;
 
 use super::errors::{incomplete, sort};
 use super::facts::timestamp;
+use super::pages::Pages;
 use crate::cloud::{CloudError, CloudErrorKind, Reservation, Reserve, WhichReservations};
 use crate::model::{InstanceType, ReservationId};
 
@@ -97,9 +98,9 @@ async fn described(
         .set_capacity_reservation_ids((!ids.is_empty()).then_some(ids))
         .into_paginator()
         .send();
-    let mut found = Vec::new();
+    let (mut listing, mut found) = (Pages::of(CALL), Vec::new());
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|e| sort(CALL, e))?;
+        let page = listing.take(page, |p| p.next_token())?;
         for one in page.capacity_reservations() {
             found.push(reservation(one).map_err(|missing| incomplete(CALL, missing))?);
         }

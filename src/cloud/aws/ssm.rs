@@ -9,6 +9,7 @@ use aws_sdk_ssm::types::{
 
 use super::errors::{incomplete, sort};
 use super::facts::timestamp;
+use super::pages::Pages;
 use crate::cloud::{
     Agent, AgentPing, CloudError, CommandId, CommandRequest, CommandResult, CommandStatus,
 };
@@ -52,8 +53,9 @@ impl Agent for AwsAgent {
             .filters(filter)
             .into_paginator()
             .send();
+        let mut listing = Pages::of(CALL);
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| sort(CALL, e))?;
+            let page = listing.take(page, |p| p.next_token())?;
             let mut all = page.instance_information_list().iter();
             if let Some(info) = all.find(|i| i.instance_id() == Some(on.as_str())) {
                 return Ok(Some(AgentPing {

@@ -4,6 +4,7 @@ mod ec2;
 mod ec2_calls;
 mod efs;
 mod errors;
+mod pages;
 mod parameters;
 mod policy;
 mod reservations;
