@@ -138,7 +138,7 @@ impl Which {
         let every = |shared, lone| Taken::Every { shared, lone };
         let (first, second, ways, again) = match (self, is_fault) {
             (Self::Spread, _) if steps < 6 => (Taken::All, Taken::All, 4, 1),
-            (Self::Spread, true) => (Taken::Few(3), every(12, 100), 2, 1),
+            (Self::Spread, true) => (Taken::Few(3), every(6, 45), 2, 1),
             (Self::Spread, false) if steps < 12 => (Taken::All, every(1, 8), 4, 1),
             (Self::Spread, false) => (Taken::All, every(2, 10), 4, 1),
             (Self::Once, true) => (Taken::All, Taken::None, 4, 2),
