@@ -65,7 +65,7 @@ pub fn sign_in(source: Option<Source>, profile: Option<&str>) -> String {
         Some(Source::Machine) => {
             "see that this machine has its role, and that the role may still be used".into()
         }
-        None => format!("aws sso login{flag}    (without IAM Identity Center: new keys)"),
+        None => format!("aws sso login{flag}    # without IAM Identity Center: new keys"),
     }
 }
 

@@ -236,10 +236,12 @@ impl Reply {
         } else {
             error.help = error.help.iter().map(|text| words.say(text)).collect();
         }
-        if matches!(self.outcome, Outcome::Paused | Outcome::Stuck) {
+        // Where only our own commands are known, what is to be put right first.
+        let only_commands = (error.help.iter()).all(|text| text.starts_with(&words.program));
+        if matches!(self.outcome, Outcome::Paused | Outcome::Stuck) && only_commands {
             let name = self.deployment.as_ref().map(DeploymentName::as_str);
             let mut of_code = help::help(&error.code, words, name);
-            of_code.retain(|text| !error.help.contains(text));
+            of_code.retain(|text| !text.contains(" resume "));
             error.help.splice(0..0, of_code);
         }
         Some(error)

@@ -42,7 +42,7 @@ fn every_test_has_its_turn_and_what_takes_none_runs_always() {
     let turns = ["0", "1", "2"].map(runs);
     for name in NAMES {
         let times = turns.iter().filter(|turn| turn.contains(&name)).count();
-        let takes_turns = ["engine::a_p", "engine::h", "faults", "killed", "locks"];
+        let takes_turns = ["engine::a_p", "engine::h", "faults", "locks"];
         let takes_turns = takes_turns.iter().any(|one| name.starts_with(one));
         assert_eq!(times, if takes_turns { 1 } else { 3 }, "{name}");
     }
