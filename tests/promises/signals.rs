@@ -232,7 +232,7 @@ fn an_interrupt_at_the_question_is_a_no_and_the_terminal_is_as_before() {
         let args: Vec<&str> = UPDATE.iter().copied().filter(|a| *a != "--force").collect();
         let mut terminal = Terminal::run(sandbox.command(&args), |c| c);
         terminal.until("update my-dev-stack? Services are down");
-        terminal.until("\x1b[?25l");
+        terminal.until("[y/N]");
         if typed {
             terminal.types(b"\x03");
         } else {
