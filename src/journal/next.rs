@@ -160,6 +160,18 @@ pub fn committed<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>) 
     fold(plan, entries).committed
 }
 
+/// Whether this operation has armed the host, and not disarmed it since.
+pub fn armed<'e>(plan: &Plan, entries: impl IntoIterator<Item = &'e Entry>) -> bool {
+    let f = fold(plan, entries);
+    let any = |is: fn(&Action) -> bool| f.done.iter().any(|step| is(&plan.steps[*step].action));
+    let disarms = |action: &Action| matches!(action, Action::CommitHost {});
+    let undone = |(step, part): &Part| {
+        let part = plan.steps[*step].undo.get(*part);
+        part.is_some_and(|part| disarms(&part.action))
+    };
+    any(|a| matches!(a, Action::ArmRestore(_))) && !any(disarms) && !f.undone.iter().any(undone)
+}
+
 /// What was finished and still counts, in the order in which it was finished: the steps while it goes
 /// forward, the parts of the undo while it goes back.
 pub fn finished<'e>(

@@ -1,5 +1,6 @@
 use super::super::samples::*;
 use super::*;
+use crate::plan::ArmRestore;
 
 /// What an action that always succeeds would add for what comes next; None at the end.
 fn good(plan: &Plan, entries: &[Entry]) -> Option<[Entry; 2]> {
@@ -453,6 +454,37 @@ fn what_is_to_be_done_again_is_done_again_and_the_rest_is_not() {
             part: 0
         }
     );
+}
+
+#[test]
+fn the_host_is_armed_until_it_is_told_that_all_stays_on_either_way() {
+    let mut plan = resize_and_image();
+    let Action::ApplyImages(restore) = apply("1.20.0", "1.19.0", true, true) else {
+        unreachable!()
+    };
+    let arm = Action::ArmRestore(Box::new(ArmRestore {
+        restore: *restore,
+        green: vec!["n8n".into()],
+        declared: vec![],
+        probes: vec![],
+    }));
+    let at = QUIESCE;
+    plan.steps
+        .insert(at, step(arm, vec![Action::CommitHost {}]));
+    plan.steps.push(step(Action::CommitHost {}, vec![]));
+    let last = plan.steps.len() - 1;
+    let mut entries = until(&plan, at);
+    assert!(!armed(&plan, &entries), "begun");
+    entries.push(done(at));
+    assert!(armed(&plan, &entries));
+    let mut forward = until(&plan, last);
+    assert!(armed(&plan, &forward));
+    forward.push(done(last));
+    assert!(!armed(&plan, &forward));
+    entries.extend([started(at + 1), failed(at + 1), undo_done(at + 1, 0)]);
+    assert!(armed(&plan, &entries), "the rest of the undo comes first");
+    entries.push(undo_done(at, 0));
+    assert!(!armed(&plan, &entries), "disarmed by the undo");
 }
 
 #[test]

@@ -6,11 +6,11 @@ use super::capacity;
 use super::drive::Operation;
 use super::prepare::Ended;
 use super::stuck;
-use crate::journal::{Entry, Failure, Line, Summary, committed};
-use crate::model::{Outcome, SnapshotId};
+use crate::journal::{self, Entry, Failure, Line, Summary};
+use crate::model::{Deployment, Outcome, SnapshotId};
 use crate::plan::{Action, Plan, duration};
 use crate::report::{Cost, ErrorDocument, EventKind, PlanData, Verified};
-use crate::state::StateDir;
+use crate::state::{StateDir, StateError};
 
 /// The snapshot of the state before an operation that ended `updated` or `rolled_back_as_asked`.
 pub(super) fn snapshot_of_success(lines: &[Line]) -> Option<SnapshotId> {
@@ -72,15 +72,10 @@ pub(super) async fn finish(
                 failure.message
             ));
         }
-        let store = state.snapshots(name);
         let tidied = match (outcome, own_snapshot(plan)) {
             // Nothing was changed: the snapshot says nothing new.
-            (Outcome::Refused, Some(own)) => store.remove(&own),
-            (Outcome::Updated | Outcome::RolledBackAsAsked, _) => {
-                let keep = kept(state, op.deployment, plan);
-                let all = state.snapshots_newest_first(name);
-                all.and_then(|all| store.prune(&all.items, &keep)).map(drop)
-            }
+            (Outcome::Refused, Some(own)) => state.snapshots(name).remove(&own),
+            (Outcome::Updated | Outcome::RolledBackAsAsked, _) => prune(state, op.deployment, plan),
             _ => Ok(()),
         };
         if let Err(error) = tidied {
@@ -92,7 +87,7 @@ pub(super) async fn finish(
         .map(|s| s.change_data())
         .unwrap_or_default();
     if outcome != Outcome::Refused
-        && let Err(error) = cache(state, &op, outcome, data.verified.as_ref())
+        && let Err(error) = cache(state, &op, outcome, closes, data.verified.as_ref())
     {
         warnings.push(format!(
             "the cache for `list` could not be written: {error}"
@@ -108,29 +103,7 @@ pub(super) async fn finish(
         outcome,
         Outcome::Updated | Outcome::RolledBackAsAsked | Outcome::Done
     );
-    let sign_in = op.world.credentials.sign_in();
-    let error = (!success).then(|| {
-        let failures = failure(&op.lines);
-        let mut error = explain(outcome, &failures, name.as_str(), &sign_in);
-        if closes && failures.is_empty() {
-            error = taken_back(&op.lines);
-        }
-        // Behind the last health check nothing is undone, and no command is offered that would say so.
-        if committed(plan, op.lines.iter().map(|l| &l.entry)) {
-            error.help.retain(|line| !line.contains(" --unwind"));
-        }
-        if outcome != Outcome::Stuck {
-            return error;
-        }
-        match stuck::up_on(plan, &op.lines) {
-            Some(up) => stuck::on_fallback(plan, up, op.deployment, error),
-            None => {
-                let commands = stuck::commands(op.deployment, failures.last().copied());
-                error.help.splice(0..0, commands);
-                error
-            }
-        }
-    });
+    let error = (!success).then(|| why(&op, plan, outcome));
     data.warnings.extend(warnings);
     if outcome == Outcome::Refused {
         data.snapshot_id = None;
@@ -202,23 +175,21 @@ fn refusals(lines: &[Line], error: Option<&ErrorDocument>) -> Vec<crate::plan::C
     )]
 }
 
-fn kept(
-    state: &StateDir,
-    deployment: &crate::model::Deployment,
-    plan: &Plan,
-) -> BTreeSet<SnapshotId> {
+/// Keeps the newest snapshots, and those that this plan and a rollback need.
+fn prune(state: &StateDir, deployment: &Deployment, plan: &Plan) -> Result<(), StateError> {
+    let name = &deployment.name;
+    let operations = state.operations(name)?.items;
     let mut keep: BTreeSet<SnapshotId> = planned_snapshot(plan).into_iter().collect();
     // The way back of the newest success, and of a second step back.
-    if let Ok(operations) = state.operations(&deployment.name) {
-        keep.extend(
-            operations
-                .items
-                .iter()
-                .filter_map(|o| snapshot_of_success(&o.lines))
-                .take(2),
-        );
-    }
-    keep
+    let ways_back = operations.iter();
+    keep.extend(
+        ways_back
+            .filter_map(|o| snapshot_of_success(&o.lines))
+            .take(2),
+    );
+    let all = state.snapshots_in_order_of(name, &operations)?;
+    state.snapshots(name).prune(&all.items, &keep)?;
+    Ok(())
 }
 
 /// Why it did not do what was asked: what failed first, and what failed in the undo.
@@ -235,51 +206,56 @@ fn failure(lines: &[Line]) -> Vec<&Failure> {
         .collect()
 }
 
-fn explain(outcome: Outcome, failures: &[&Failure], name: &str, sign_in: &str) -> ErrorDocument {
-    let first = failures.first();
-    let last = failures.last();
-    let mut causes: Vec<String> = first.map(|f| f.causes.clone()).unwrap_or_default();
-    if failures.len() > 1 && first.map(|f| &f.message) != last.map(|f| &f.message) {
-        causes.extend(last.map(|f| f.message.clone()));
-        causes.extend(last.map(|f| f.causes.clone()).unwrap_or_default());
+/// Why it did not do what was asked, and what can be done.
+fn why(op: &Operation<'_>, plan: &Plan, outcome: Outcome) -> ErrorDocument {
+    let failures = failure(&op.lines);
+    let (Some(first), Some(last)) = (failures.first(), failures.last()) else {
+        return taken_back(&op.lines);
+    };
+    let mut causes = first.causes.clone();
+    if first.message != last.message {
+        causes.push(last.message.clone());
+        causes.extend(last.causes.iter().cloned());
     }
     // Taken when it failed: by now the container may be gone.
-    causes.extend(
-        failures
-            .iter()
-            .find_map(|f| (!f.logs.is_empty()).then(|| f.logs.clone()))
-            .unwrap_or_default(),
-    );
-    let mut help: Vec<String> = last.map(|f| f.help.clone()).unwrap_or_default();
-    match outcome {
-        Outcome::Paused => {
-            if last.is_some_and(|f| f.code == "credentials") {
-                help.push(sign_in.to_owned());
-            }
-            help.push(format!(
-                "geusemaker resume {name}            # goes on from here"
-            ));
-            help.push(format!(
-                "geusemaker resume {name} --unwind   # goes back to the state before"
-            ));
-        }
-        Outcome::Stuck => {
-            help.push(format!(
-                "geusemaker status {name}            # what is where now"
-            ));
-            help.push(format!("geusemaker resume {name} --unwind   # tries again to go back, when the cause is mended"));
-            help.push(format!(
-                "geusemaker resume {name} --accept   # closes it on what is there; nothing is undone"
-            ));
-        }
-        _ => {}
-    }
-    ErrorDocument {
-        code: first.map_or("interrupted", |f| f.code.as_str()).to_owned(),
-        message: first.map_or_else(|| "asked to go back".to_owned(), |f| f.message.clone()),
+    let logs = failures.iter().find(|f| !f.logs.is_empty());
+    causes.extend(logs.into_iter().flat_map(|f| f.logs.iter().cloned()));
+    let error = ErrorDocument {
+        code: first.code.clone(),
+        message: first.message.clone(),
         causes,
-        help,
+        help: last.help.clone(),
+    };
+    match outcome {
+        Outcome::Paused => paused(op, plan, last, error),
+        Outcome::Stuck => match stuck::up_on(plan, &op.lines) {
+            Some(up) => stuck::on_fallback(plan, up, op.deployment, error),
+            None => stuck::by_hand(op.deployment, last, error),
+        },
+        _ => error,
     }
+}
+
+/// How a paused operation is gone on with, or taken back.
+fn paused(
+    op: &Operation<'_>,
+    plan: &Plan,
+    last: &Failure,
+    mut error: ErrorDocument,
+) -> ErrorDocument {
+    let name = &op.deployment.name;
+    if last.code == "credentials" {
+        error.help.push(op.world.credentials.sign_in());
+    }
+    let on = format!("geusemaker resume {name}            # goes on from here");
+    error.help.push(on);
+    // Behind the last health check nothing is undone, and no command is offered that would say so.
+    if !journal::committed(plan, op.lines.iter().map(|l| &l.entry)) {
+        error.help.push(format!(
+            "geusemaker resume {name} --unwind   # goes back to the state before"
+        ));
+    }
+    error
 }
 
 /// What it ended with where nothing failed: `--unwind`, or a host that had gone back by itself.
@@ -308,15 +284,8 @@ fn taken_back(lines: &[Line]) -> ErrorDocument {
 
 /// That an operation which stays open has left the host armed.
 fn armed(op: &Operation<'_>, plan: &Plan) -> Option<String> {
-    let done = |is: fn(&Action) -> bool| {
-        op.lines
-            .iter()
-            .any(|l| matches!(l.entry, Entry::Done { step, .. } if is(&plan.steps[step].action)))
-    };
-    let armed = done(|a| matches!(a, Action::ArmRestore(_)));
-    let disarmed = done(|a| matches!(a, Action::CommitHost {}));
     let grace = u64::try_from(op.world.limits.restore.as_millis()).unwrap_or(u64::MAX);
-    (armed && !disarmed).then(|| {
+    journal::armed(plan, op.lines.iter().map(|l| &l.entry)).then(|| {
         format!(
             "the host is armed: where it hears nothing of this program for {} it judges by itself, and goes back where the stack is not green",
             duration(grace)
@@ -324,15 +293,18 @@ fn armed(op: &Operation<'_>, plan: &Plan) -> Option<String> {
     })
 }
 
-/// What `list` shows.
+/// What `list` shows. How an open operation stands it asks of the journal: the word of the one before stays.
 fn cache(
     state: &StateDir,
     op: &Operation<'_>,
     outcome: Outcome,
+    closes: bool,
     verified: Option<&Verified>,
-) -> Result<(), crate::state::StateError> {
+) -> Result<(), StateError> {
     let mut deployment = state.load(&op.deployment.name)?;
-    deployment.cache.status = outcome.as_str().to_owned();
+    if closes {
+        deployment.cache.status = outcome.as_str().to_owned();
+    }
     deployment.cache.updated_at = op.world.clock.now();
     if let Some(verified) = verified {
         if let Ok(instance_type) = crate::model::InstanceType::new(verified.instance_type.clone()) {

@@ -49,21 +49,41 @@ pub(super) fn on_fallback(
     }
 }
 
+/// The error of an operation that could not be undone: what shows and mends the cause, then how it is ended.
+pub(super) fn by_hand(
+    deployment: &Deployment,
+    last: &Failure,
+    mut error: ErrorDocument,
+) -> ErrorDocument {
+    let name = &deployment.name;
+    error.help.splice(0..0, commands(deployment, last));
+    error.help.extend([
+        format!("geusemaker status {name}            # what is where now"),
+        format!(
+            "geusemaker resume {name} --unwind   # tries again to go back, when the cause is mended"
+        ),
+        format!(
+            "geusemaker resume {name} --accept   # closes it on what is there; nothing is undone"
+        ),
+    ]);
+    error
+}
+
 /// The commands that show and mend what an undo was stuck on, before `resume --unwind`.
-pub(super) fn commands(deployment: &Deployment, last: Option<&Failure>) -> Vec<String> {
+fn commands(deployment: &Deployment, last: &Failure) -> Vec<String> {
     let (region, id, name) = (
         &deployment.region,
         &deployment.instance_id,
         &deployment.name,
     );
     let aws = |call: &str, option: &str| format!("aws ec2 {call} --region {region} {option} {id}");
-    if last.is_some_and(no_start) {
+    if no_start(last) {
         return vec![format!(
             "{} --query 'Reservations[].Instances[].[InstanceType,State.Name,StateReason.Message]'    # the type and why it is stopped",
             aws("describe-instances", "--instance-ids")
         )];
     }
-    match last.map_or("", |f| f.code.as_str()) {
+    match last.code.as_str() {
         "host_not_back" => vec![
             format!(
                 "{} --latest --output text    # what the boot wrote",

@@ -81,8 +81,16 @@ impl StateDir {
         &self,
         name: &DeploymentName,
     ) -> Result<Listing<Snapshot>, StateError> {
+        self.snapshots_in_order_of(name, &self.operations(name)?.items)
+    }
+
+    /// The same, where its operations were read before, newest first.
+    pub(crate) fn snapshots_in_order_of(
+        &self,
+        name: &DeploymentName,
+        operations: &[Operation],
+    ) -> Result<Listing<Snapshot>, StateError> {
         let mut all = self.snapshots(name).list()?;
-        let operations = self.operations(name)?.items;
         let oldest_first = operations.iter().rev().filter_map(Operation::writes);
         let places: BTreeMap<_, _> = oldest_first.zip(1_usize..).collect();
         // Stable: by time where there is no place.

@@ -11,7 +11,7 @@ use geusemaker::model::{
     ImageRef, InstanceId, InstanceType, Outcome, RestoreState, ServiceName, UpdateRequest,
 };
 use geusemaker::orchestrator::{
-    Ended, Prepared, Way, World, execute, prepare_update, resume, unlock,
+    Ended, Prepared, Way, World, execute, list, prepare_update, resume, unlock,
 };
 use geusemaker::plan::{Action, Plan};
 use geusemaker::sandbox::fault::Fault;
@@ -496,6 +496,11 @@ fn a_host_that_is_silent_while_nothing_was_changed_is_waited_for_and_its_plan_is
     });
 }
 
+fn listed(world: &World) -> String {
+    let (data, _) = list(&world.state_dir).expect("a list");
+    data.deployments[0].status.clone()
+}
+
 #[test]
 fn a_host_that_is_silent_holds_up_neither_the_way_back_nor_the_end() {
     block_on(async {
@@ -506,6 +511,7 @@ fn a_host_that_is_silent_holds_up_neither_the_way_back_nor_the_end() {
             let rig = Rig::new();
             let world = rig.laptop("ann-laptop");
             let name = rig.memory.deployment().name;
+            let at_first = listed(&world);
             fault(
                 &rig,
                 "ec2:CreateCapacityReservation",
@@ -513,11 +519,18 @@ fn a_host_that_is_silent_holds_up_neither_the_way_back_nor_the_end() {
             );
             update(&world, &request(&rig, Some("t3.large"), None)).await;
             rig.memory.world().faults.0.clear();
+            assert_eq!(listed(&world), "paused");
             agent_is(&rig, false);
             let ended = resume(&world, &name, way).await.expect("it ends");
             assert_eq!(ended.outcome, outcome, "{:?}", ended.error);
             let said = ended.data.warnings.join("\n");
             assert!(!said.contains("given up"), "{said}");
+            // Where nothing was done, the word of what was done before.
+            let word = match outcome {
+                Outcome::Refused => at_first.as_str(),
+                _ => "done",
+            };
+            assert_eq!(listed(&world), word);
         }
     });
 }
