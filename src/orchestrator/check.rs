@@ -63,7 +63,7 @@ pub async fn check(world: &World, request: &CheckRequest) -> Result<Checked, Com
         options,
     };
     let back = match target(&state, &rollback) {
-        Ok((snapshot, _)) => Some((rollback_desired(&snapshot, &rollback)?, snapshot)),
+        Ok((snapshot, _)) => Some((rollback_desired(&snapshot, &rollback), snapshot)),
         Err(error) if error.document.code == "no_snapshot" => None,
         Err(error) => return Err(error),
     };

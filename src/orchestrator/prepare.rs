@@ -129,7 +129,11 @@ pub async fn prepare_rollback(
         return Ok(refuse(None, vec![refusal]));
     }
     let (snapshot, redo) = target(&state, request)?;
-    let desired = rollback_desired(&snapshot, request)?;
+    let unknown = unknown_services(&snapshot, request);
+    if !unknown.is_empty() {
+        return Ok(refuse(None, unknown));
+    }
+    let desired = rollback_desired(&snapshot, request);
     let mut prepared = prepare(world, &state, deployment, desired).await?;
     if let Prepared::Ready(ready) = &mut prepared
         && redo
@@ -140,28 +144,36 @@ pub async fn prepare_rollback(
     Ok(prepared)
 }
 
+/// The services that are asked for, and that the snapshot does not hold.
+fn unknown_services(snapshot: &Snapshot, request: &RollbackRequest) -> Vec<Check> {
+    let asked = request.services.iter().flatten();
+    let held: Vec<&str> = snapshot.services.keys().map(|s| s.as_str()).collect();
+    asked
+        .filter(|service| !snapshot.services.contains_key(*service))
+        .map(|service| {
+            Check::refuse(
+                "unknown_service",
+                format!("the snapshot {} holds no service {service}", snapshot.id),
+                service.to_string(),
+                held.join(", "),
+                format!(
+                    "geusemaker rollback {} --services {}",
+                    request.deployment,
+                    held.join(",")
+                ),
+            )
+        })
+        .collect()
+}
+
 /// What a rollback to this snapshot wants.
-pub(super) fn rollback_desired(
-    snapshot: &Snapshot,
-    request: &RollbackRequest,
-) -> Result<Desired, CommandError> {
+pub(super) fn rollback_desired(snapshot: &Snapshot, request: &RollbackRequest) -> Desired {
     let chosen = |service: &crate::model::ServiceName| {
         request
             .services
             .as_ref()
             .is_none_or(|only| only.contains(service))
     };
-    if let Some(unknown) = request
-        .services
-        .iter()
-        .flatten()
-        .find(|s| !snapshot.services.contains_key(*s))
-    {
-        return Err(CommandError::refused(
-            "unknown_service",
-            format!("the snapshot {} holds no service {unknown}", snapshot.id),
-        ));
-    }
     let images = snapshot
         .services
         .iter()
@@ -176,7 +188,7 @@ pub(super) fn rollback_desired(
         })
         .collect();
     let green = snapshot.green().into_iter().filter(|s| chosen(s)).collect();
-    Ok(Desired {
+    Desired {
         instance_type: request
             .services
             .is_none()
@@ -194,7 +206,7 @@ pub(super) fn rollback_desired(
         capacity: request.options.capacity,
         stop_ms: request.options.stop_ms,
         fallback_types: request.fallback_types.clone(),
-    })
+    }
 }
 
 /// The snapshot that a rollback goes to: the one named, else the one of the newest operation that ended

@@ -97,6 +97,35 @@ fn one(folder: &Path, ending: &str) -> PathBuf {
 }
 
 #[test]
+fn a_service_that_the_snapshot_does_not_hold_is_refused_with_those_that_it_holds() {
+    let sandbox = Sandbox::new();
+    sandbox.json(&IMAGE, 0);
+    let id = sandbox.json(&HISTORY, 0)["data"]["snapshots"][0]["id"].clone();
+    let args = [
+        "rollback",
+        "my-dev-stack",
+        "--services",
+        "n8n,nosuch",
+        "--force",
+    ];
+    let id = id.as_str().expect("an id");
+    let first = format!("error: the snapshot {id} holds no service nosuch");
+    let document = sandbox.ends(&args, 3, "unknown_service", &first);
+    let checks = document["data"]["plan"]["checks"]
+        .as_array()
+        .expect("checks");
+    assert_eq!(checks.len(), 1, "{checks:?}");
+    let expected = serde_json::json!("crawl4ai, n8n, ollama, postgres, qdrant");
+    assert_eq!(checks[0]["found"], "nosuch");
+    assert_eq!(checks[0]["expected"], expected);
+    assert_eq!(
+        checks[0]["help"],
+        "geusemaker --sandbox rollback my-dev-stack --services crawl4ai,n8n,ollama,postgres,qdrant"
+    );
+    assert_eq!(document["error"]["help"][0], checks[0]["help"]);
+}
+
+#[test]
 fn what_is_not_there_is_said() {
     let sandbox = Sandbox::new();
     sandbox.run(&["list"]).ended(0);
