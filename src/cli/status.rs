@@ -20,9 +20,11 @@ pub struct StatusArgs {
 impl StatusArgs {
     pub(super) async fn run(&self, app: &App) -> Result<Reply, CommandError> {
         let world = world::of(app, &self.name).await?;
-        let data = orchestrator::status(&world, &self.name).await?;
-        Ok(Reply::new("status")
+        let (data, warnings) = orchestrator::status(&world, &self.name).await?;
+        let mut reply = Reply::new("status")
             .of(&self.name)
-            .body(Body::Status(Box::new(data))))
+            .body(Body::Status(Box::new(data)));
+        reply.warnings = warnings;
+        Ok(reply)
     }
 }

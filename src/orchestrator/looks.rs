@@ -185,11 +185,14 @@ pub fn inspect(
     })
 }
 
-/// What is, now: asks EC2, EFS and the host.
+/// What is, now: asks EC2, EFS and the host. Beside it what could not be asked, and why.
 ///
 /// # Errors
 /// When there is no such deployment, or EC2 cannot be asked.
-pub async fn status(world: &World, name: &DeploymentName) -> Result<StatusData, CommandError> {
+pub async fn status(
+    world: &World,
+    name: &DeploymentName,
+) -> Result<(StatusData, Vec<String>), CommandError> {
     let (state, deployment) = open(world, name)?;
     let operations = state.readable_operations(name)?;
     let open = operations.iter().find(|o| !o.closed());
@@ -214,7 +217,15 @@ pub async fn status(world: &World, name: &DeploymentName) -> Result<StatusData, 
         (None, RunState::Running, _) => "unreachable".into(),
         (None, state, _) => state.as_str().into(),
     };
-    Ok(StatusData {
+    let mut warnings = Vec::new();
+    if let HostView::Unreachable(why) = &observed.host {
+        warnings.push(format!("the host could not be asked: {why}"));
+    }
+    if let Some(Err(why)) = &observed.file_system {
+        warnings.push(format!("the file system is not seen: {why}"));
+    }
+    let lease = lease_view(world, name, &mut warnings).await?;
+    let data = StatusData {
         name: name.clone(),
         status,
         instances: vec![instance_view(&observed)],
@@ -222,9 +233,10 @@ pub async fn status(world: &World, name: &DeploymentName) -> Result<StatusData, 
         services,
         drift: drifted::drift(&deployment, recorded.as_ref(), &observed, &containers),
         restore: restore_view(&observed),
-        lease: lease_view(world, name).await?,
+        lease,
         operation,
-    })
+    };
+    Ok((data, warnings))
 }
 
 /// What the host would do by itself, or did; None while it is idle or was not asked.
@@ -251,11 +263,16 @@ fn restore_view(observed: &Observed) -> Option<RestoreView> {
 async fn lease_view(
     world: &World,
     name: &DeploymentName,
+    warnings: &mut Vec<String>,
 ) -> Result<Option<LeaseView>, CommandError> {
     let all = match Leases::look(world.parameters.as_ref(), name).await {
         Ok(all) => all,
         Err(error) if error.stops_everything() => return Err(error.into()),
-        Err(_) => return Ok(None),
+        Err(error) => {
+            let message = format!("who holds it in the account could not be asked: {error}");
+            warnings.push(message);
+            return Ok(None);
+        }
     };
     let Some((fence, lease)) = all.counting() else {
         return Ok(None);

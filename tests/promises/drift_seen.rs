@@ -180,11 +180,48 @@ fn a_tag_that_moves_at_the_question_is_pulled_as_it_is_then() {
     });
 }
 
+#[test]
+fn status_says_what_it_could_not_ask_and_why() {
+    let sandbox = Sandbox::new();
+    let seen = sandbox.json(&["status", NAME], 0);
+    assert_eq!(seen["warnings"], serde_json::json!([]));
+    for (call, status, why) in [
+        (
+            "ssm:SendCommand",
+            "unreachable",
+            "the host could not be asked: ",
+        ),
+        (
+            "ssm:GetParametersByPath",
+            "healthy",
+            "who holds it in the account could not be asked: ",
+        ),
+        (
+            "efs:DescribeFileSystems",
+            "healthy",
+            "the file system is not seen: ",
+        ),
+    ] {
+        let fault = format!("{call}=AccessDeniedException");
+        sandbox
+            .run(&["sandbox", "fault", "add", &fault, "--times", "always"])
+            .ended(0);
+        let seen = sandbox.json(&["status", NAME], 0);
+        assert_eq!(seen["data"]["status"], status);
+        let warnings = seen["warnings"].as_array().expect("warnings");
+        assert_eq!(warnings.len(), 1, "{call}: {warnings:?}");
+        let said = warnings[0].as_str().expect("text");
+        assert!(said.starts_with(why), "{said}");
+        assert!(said.contains("AccessDeniedException"), "{said}");
+        sandbox.run(&["sandbox", "fault", "clear"]).ended(0);
+    }
+}
+
 async fn drift(rig: &Rig, world: &World) -> Vec<(String, String, String)> {
     let before = rig.stack();
     let seen = status(world, &rig.memory.deployment().name).await;
     assert_eq!(rig.stack(), before, "a look changes nothing");
-    let drift = seen.expect("it can be seen").drift;
+    let drift = seen.expect("it can be seen").0.drift;
     drift
         .into_iter()
         .map(|d| (d.what, d.recorded, d.found))

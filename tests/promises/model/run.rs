@@ -745,7 +745,7 @@ impl Run {
     async fn looks(&mut self, who: usize) -> Result<(), String> {
         let before = self.rig.stack();
         let seen = status(&self.worlds[who], &self.name).await;
-        let seen = seen.map_err(|e| format!("status: {:?}", e.document))?;
+        let (seen, _) = seen.map_err(|e| format!("status: {:?}", e.document))?;
         let now = self.rig.stack();
         let instance = &seen.instances[0];
         let (kind, state) = (instance.instance_type.as_str(), instance.state.as_str());
