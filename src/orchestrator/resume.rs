@@ -240,6 +240,7 @@ async fn under(
     };
     match take_up(&mut op, &plan, way).await? {
         TakenUp::Drifted(drift) => return Ok(drifted(&plan, drift)),
+        TakenUp::Committed => return Ok(drifted(&plan, vec![behind_the_gate(name, &op.id)])),
         TakenUp::NoInstance if way == Way::Accept && hold.is_known(&op.id) => {
             accept_without_instance(&mut op, &plan).await?;
             return Ok(finish::finish(state, op, &plan, Outcome::Done).await);
@@ -266,6 +267,8 @@ pub enum TakenUp {
     Goes,
     /// Something was changed that nobody planned: nothing is done.
     Drifted(Vec<Check>),
+    /// It was to go back, and is behind the last health check, where nothing is undone: nothing is done.
+    Committed,
     /// EC2 knows no such instance: nothing is done. It is gone, or these are another account's credentials, or it is
     /// another region.
     NoInstance,
@@ -298,16 +301,13 @@ pub async fn take_up(
         accept(op, plan, &observed, &seen).await?;
         return Ok(TakenUp::Accepted);
     }
-    let mut check = judge(op, plan, &seen, way == Way::Unwind);
+    let check = judge(op, plan, &seen, way == Way::Unwind);
     if !check.drift.is_empty() {
         return Ok(TakenUp::Drifted(check.drift));
     }
     let entries = || op.lines.iter().map(|l| &l.entry);
     if way == Way::Unwind && check.unwind.is_none() && committed(plan, entries()) {
-        check.notes.push(format!(
-            "it had come to its end already, and is not undone; geusemaker rollback {} goes back",
-            op.deployment.name
-        ));
+        return Ok(TakenUp::Committed);
     }
     if !changed(plan, entries()) && check.unwind.is_none() {
         op.snapshot =
@@ -458,6 +458,19 @@ fn given_up(name: &DeploymentName, id: &OperationId, by: &GivenUp) -> Check {
         "an operation that nobody gave up",
         format!(
             "see what is: geusemaker status {name}; then close it on that: geusemaker resume {name} --accept"
+        ),
+    )
+}
+
+/// It cannot be undone any more, and is not ended against what was asked either.
+fn behind_the_gate(name: &DeploymentName, id: &OperationId) -> Check {
+    Check::refuse(
+        "committed",
+        format!("operation {id} has passed its last health check: it is not undone any more"),
+        "a stack that was seen healthy at its new state",
+        "an operation before its last health check",
+        format!(
+            "geusemaker resume {name} && geusemaker rollback {name}    # ends it, then goes back"
         ),
     )
 }

@@ -218,3 +218,25 @@ fn a_stuck_operation_is_closed_on_what_is_there() {
     assert_eq!(sandbox.stack(), before, "here it is all as before");
     assert_eq!(sandbox.json(&BOTH, 0)["outcome"], "updated");
 }
+
+#[test]
+fn behind_the_last_health_check_going_back_is_refused_and_the_help_goes_back() {
+    let (sandbox, before) = sandbox();
+    killed_at(&sandbox, &IMAGE, "commit_host");
+    let stack = sandbox.stack();
+    let result = sandbox.json(&["resume", NAME, "--unwind", "--force"], 3);
+    is_a_result(&result, "refused");
+    assert_eq!(sandbox.stack(), stack, "nothing is done");
+    let check = &result["data"]["plan"]["checks"][0];
+    assert_eq!(check["name"], "committed", "{result}");
+    let help = check["help"].as_str().expect("help");
+    let (commands, _) = help.split_once("    # ").expect("commands, and why");
+    let words = format!("resume {NAME} && geusemaker --sandbox rollback {NAME}");
+    assert_eq!(commands, format!("geusemaker --sandbox {words}"));
+    let ended = sandbox.json(&RESUME, 0);
+    assert_eq!(ended["outcome"], "updated", "{ended}");
+    let back = sandbox.json(&["rollback", NAME, "--force"], 0);
+    assert_eq!(back["outcome"], "rolled_back_as_asked", "{back}");
+    assert_eq!(sandbox.leftovers(), Vec::<String>::new());
+    assert_eq!(sandbox.stack(), before);
+}

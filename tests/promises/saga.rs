@@ -441,7 +441,11 @@ impl Rig {
         let taken_up = match resume {
             None => Ok(TakenUp::Goes),
             Some(false) => take_up(&mut operation, plan, Way::On).await,
-            Some(true) => take_up(&mut operation, plan, Way::Unwind).await,
+            Some(true) => match take_up(&mut operation, plan, Way::Unwind).await {
+                // Refused, and ended as is said there.
+                Ok(TakenUp::Committed) => take_up(&mut operation, plan, Way::On).await,
+                other => other,
+            },
         };
         let outcome = match taken_up {
             Ok(TakenUp::Goes) => operation.drive(plan).await,

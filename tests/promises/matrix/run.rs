@@ -225,7 +225,12 @@ impl Lab {
         };
         let outcome = self.block_on(async {
             if how != How::First {
-                match take_up(&mut operation, &case.plan, way).await {
+                let mut taken_up = take_up(&mut operation, &case.plan, way).await;
+                // Refused, and ended as is said there.
+                if matches!(taken_up, Ok(TakenUp::Committed)) && was_committed {
+                    taken_up = take_up(&mut operation, &case.plan, Way::On).await;
+                }
+                match taken_up {
                     Ok(TakenUp::Goes) => {}
                     Ok(other) => return Err(format!("{other:?}")),
                     Err(error) => return Err(format!("{error:?}")),

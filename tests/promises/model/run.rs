@@ -641,6 +641,11 @@ impl Run {
             let touched = !was.touched.is_empty() || was.given_up;
             let fine = match came {
                 None => around.struck,
+                // It is behind its last health check, and is ended first.
+                Some((Outcome::Refused, why)) if why.starts_with("committed: ") => {
+                    let wanted = was.after.as_ref();
+                    *ask == Ask::Unwind && wanted.is_some_and(|w| same(&now, w, &was.touched))
+                }
                 Some((Outcome::Refused, _)) => touched,
                 Some((Outcome::Stuck | Outcome::Paused, _)) => around.struck || touched,
                 Some((outcome, _)) => around.struck && !good(*outcome),
