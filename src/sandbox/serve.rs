@@ -144,12 +144,8 @@ fn allow(info: &ServeInfo, request: &Request<Bytes>) -> Result<(), Box<Response<
     let refuse =
         |query: &str, json: &str, why: &str| Err(Box::new(wire::refuse(request, query, json, why)));
     let header = request.headers().get("authorization");
-    let scope = header
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.split_once("Credential="))
-        .and_then(|(_, rest)| rest.split([',', ' ']).next())
-        .unwrap_or_default();
-    let mut parts = scope.split('/');
+    let sent = header.and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let mut parts = part(sent, "Credential=").split('/');
     if parts.next() != Some(info.access_key_id.as_str()) {
         return refuse(
             "AuthFailure",
@@ -168,7 +164,6 @@ fn allow(info: &ServeInfo, request: &Request<Bytes>) -> Result<(), Box<Response<
             ));
         }
     }
-    let sent = header.and_then(|v| v.to_str().ok()).unwrap_or_default();
     let service = parts.next().unwrap_or_default();
     let sent_signature = part(sent, "Signature=");
     match signature(info, request, service, part(sent, "SignedHeaders=")) {
