@@ -6,29 +6,9 @@ use geusemaker::sandbox::world::{SEED_INSTANCE, World};
 use serde_json::Value;
 
 use crate::host_alone::{alone, killed_at, sandbox};
-use crate::support::Sandbox;
+use crate::support::{BOTH, IMAGE, Sandbox};
 
 const NAME: &str = "my-dev-stack";
-const BOTH: [&str; 9] = [
-    "update",
-    NAME,
-    "--instance-type",
-    "t3.large",
-    "--image",
-    "n8n=n8nio/n8n:1.20.0",
-    "--force",
-    "--stable-for",
-    "1s",
-];
-const IMAGE: [&str; 7] = [
-    "update",
-    NAME,
-    "--image",
-    "n8n=n8nio/n8n:1.20.0",
-    "--force",
-    "--stable-for",
-    "1s",
-];
 const RESUME: [&str; 3] = ["resume", NAME, "--force"];
 const ACCEPT: [&str; 4] = ["resume", NAME, "--accept", "--force"];
 

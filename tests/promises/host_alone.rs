@@ -5,37 +5,16 @@ use geusemaker::sandbox::world::SEED_INSTANCE;
 use serde_json::Value;
 
 use crate::locks::running;
-use crate::support::Sandbox;
 use crate::support::stack::Stack;
+use crate::support::{BOTH, IMAGE as GOOD, Sandbox};
 
 const NAME: &str = "my-dev-stack";
-const GOOD: [&str; 7] = [
-    "update",
-    NAME,
-    "--image",
-    "n8n=n8nio/n8n:1.20.0",
-    "--force",
-    "--stable-for",
-    "1s",
-];
 const BAD: [&str; 5] = ["update", NAME, "--image", "n8n=n8nio/n8n:1.21.0", "--force"];
 const TYPE: [&str; 7] = [
     "update",
     NAME,
     "--instance-type",
     "t3.large",
-    "--force",
-    "--stable-for",
-    "1s",
-];
-
-const BOTH: [&str; 9] = [
-    "update",
-    NAME,
-    "--instance-type",
-    "t3.large",
-    "--image",
-    "n8n=n8nio/n8n:1.20.0",
     "--force",
     "--stable-for",
     "1s",

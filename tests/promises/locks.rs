@@ -5,19 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::Sandbox;
-
-const UPDATE: [&str; 9] = [
-    "update",
-    "my-dev-stack",
-    "--instance-type",
-    "t3.large",
-    "--image",
-    "n8n=n8nio/n8n:1.20.0",
-    "--force",
-    "--stable-for",
-    "1s",
-];
+use crate::support::{BOTH as UPDATE, Sandbox};
 
 /// The update, at the moment when its instance is being stopped: services are down. With the operation's id.
 fn in_the_outage(sandbox: &Sandbox) -> (Child, String) {

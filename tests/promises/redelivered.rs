@@ -5,17 +5,7 @@ use geusemaker::host::scripts::Verb;
 use geusemaker::sandbox::world::{Command, CommandState, SEED_INSTANCE, SendCommand};
 
 use crate::locks::running;
-use crate::support::Sandbox;
-
-const UPDATE: [&str; 7] = [
-    "update",
-    "my-dev-stack",
-    "--image",
-    "n8n=n8nio/n8n:1.20.0",
-    "--force",
-    "--stable-for",
-    "1s",
-];
+use crate::support::{IMAGE as UPDATE, Sandbox};
 
 /// A script of `apply_images`: the word `apply` in base64.
 const APPLY: &str = "\nkind YXBwbHk=\n";

@@ -14,6 +14,30 @@ use serde_json::Value;
 /// The binary under test.
 pub const BIN: &str = env!("CARGO_BIN_EXE_geusemaker");
 
+/// An update of type and image of the sandbox's deployment.
+pub const BOTH: [&str; 9] = [
+    "update",
+    "my-dev-stack",
+    "--instance-type",
+    "t3.large",
+    "--image",
+    "n8n=n8nio/n8n:1.20.0",
+    "--force",
+    "--stable-for",
+    "1s",
+];
+
+/// One of an image alone.
+pub const IMAGE: [&str; 7] = [
+    "update",
+    "my-dev-stack",
+    "--image",
+    "n8n=n8nio/n8n:1.20.0",
+    "--force",
+    "--stable-for",
+    "1s",
+];
+
 /// A sandbox of its own, thrown away at the end.
 pub struct Sandbox {
     dir: tempfile::TempDir,
