@@ -159,3 +159,16 @@ fn what_is_in_the_way_when_it_is_asked_may_be_closed_before_it_looks() {
         Command::Does(1, image(1), Wrong::Other(1, Box::new(Ask::Unwind))),
     ]);
 }
+
+/// The reference expected what is expected of an idle host, while it was armed by an operation that had been given up.
+#[test]
+fn a_host_that_is_armed_by_what_was_given_up_is_in_the_way_of_every_change() {
+    for tag in [0, 2] {
+        let killed = at_call(49, What::Killed(When::After));
+        holds(&[
+            Command::Does(1, image(1), killed),
+            Command::Does(0, Ask::GiveUp, Wrong::Nothing),
+            Command::Does(0, image(tag), Wrong::Nothing),
+        ]);
+    }
+}

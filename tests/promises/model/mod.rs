@@ -13,6 +13,7 @@ mod run;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use geusemaker::model::Outcome;
 use proptest::test_runner::{
@@ -25,6 +26,8 @@ use crate::saga::block_on;
 
 /// So many sequences in CI.
 const CASES: u32 = 60;
+/// So many are drawn in a row.
+const ROW: u32 = 100;
 
 /// What came of the commands so far.
 static CAME: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
@@ -50,33 +53,71 @@ pub fn tried(commands: &[Command]) -> Result<(), String> {
     })
 }
 
-#[test]
-fn random_sequences_end_as_the_reference_says() {
-    let asked = std::env::var("GEUSEMAKER_MODEL").unwrap_or_default();
-    let (cases, seed) = asked.split_once(':').unwrap_or((&asked, "1"));
-    let seed: u8 = seed.parse().expect("a seed from 0 to 255");
+/// So many sequences; with a seed and a place, the same ones. The error is the shortest one that fails, with its story.
+fn draw(cases: u32, seed: u8, place: u32) -> Result<(), String> {
     let config = Config {
-        cases: match cases {
-            "" => CASES,
-            some => some.parse().expect("a number of sequences"),
-        },
+        cases,
         failure_persistence: None,
         max_shrink_iters: 400,
         rng_seed: RngSeed::Fixed(seed.into()),
         ..Config::default()
     };
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
-    let mut runner = TestRunner::new_with_rng(config, rng);
-    let ended = runner.run(&sequence(), |commands| {
+    let mut bytes = [seed; 32];
+    for (byte, more) in bytes.iter_mut().zip(place.to_le_bytes()) {
+        *byte ^= more;
+    }
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let ended = TestRunner::new_with_rng(config, rng).run(&sequence(), |commands| {
         tried(&commands).map_err(TestCaseError::fail)
     });
-    if let Err(TestError::Fail(why, commands)) = ended {
-        let commands: Vec<String> = commands.iter().map(|c| format!("    {c:?},\n")).collect();
-        let commands = commands.concat();
-        panic!("{why}\n\nthe shortest sequence that fails:\n[\n{commands}]");
-    }
+    let Err(TestError::Fail(why, commands)) = ended else {
+        return Ok(());
+    };
+    let commands: Vec<String> = commands.iter().map(|c| format!("    {c:?},\n")).collect();
+    let commands = commands.concat();
+    Err(format!(
+        "{why}\n\nthe shortest sequence that fails:\n[\n{commands}]"
+    ))
+}
+
+#[test]
+fn random_sequences_end_as_the_reference_says() {
+    let asked = std::env::var("GEUSEMAKER_MODEL").unwrap_or_default();
+    let (cases, seed) = asked.split_once(':').unwrap_or((&asked, "1"));
+    let seed: u8 = seed.parse().expect("a seed from 0 to 255");
+    let cases: u32 = match cases {
+        "" => CASES,
+        some => some.parse().expect("a number of sequences"),
+    };
+    let at_once = match cases {
+        ..=CASES => 1,
+        _ => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    // A hundred in a row are drawn from one place on: one that fails hides no later ones.
+    let places = cases.div_ceil(ROW);
+    let next = AtomicU32::new(0);
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                loop {
+                    let place = next.fetch_add(1, Ordering::SeqCst);
+                    if place >= places {
+                        break;
+                    }
+                    let row = ROW.min(cases - place * ROW);
+                    if let Err(why) = draw(row, seed, place) {
+                        eprintln!("model: place {place} of seed {seed}: {why}");
+                        failed.lock().expect("it").push(why);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().expect("it");
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
     let came = CAME.lock().expect("it").clone();
-    eprintln!("model: {} sequences: {came:?}", runner.config().cases);
+    eprintln!("model: {cases} sequences: {came:?}");
     // Nothing is shown by sequences that are all refused.
     for word in [
         "updated",

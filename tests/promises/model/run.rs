@@ -186,7 +186,10 @@ impl Run {
         let (open, _) = self.lease();
         let own = self.operations(who)?;
         let elsewhere = open.is_some_and(|id| !own.iter().any(|(o, _)| *o == id));
-        Ok(elsewhere || self.model.machines[who].open.is_some())
+        // Its operation may have been given up, and is in nobody's way but the host's.
+        let seen = self.rig.stack()["state"] == "running";
+        let armed = seen && self.armed().is_some();
+        Ok(elsewhere || armed || self.model.machines[who].open.is_some())
     }
 
     /// What has to come of it, on this stack, with nothing in the way.
