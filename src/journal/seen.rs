@@ -99,7 +99,13 @@ impl Seen {
 impl SeenHost {
     fn is(&self, state: &StackState) -> bool {
         let ids = self.ids();
+        // A one-shot that has ended well since is no difference.
+        let ran = |service: &ServiceName| {
+            let mut of_service = self.containers.iter().filter(|c| c.service == *service);
+            of_service.any(|c| c.running || c.finished)
+        };
         self.compose_sha256 == state.compose_sha256
+            && state.running.iter().all(ran)
             && state.images.iter().all(|(service, image)| {
                 let of_service = ids.get(service);
                 of_service.is_some_and(|ids| image.id.as_ref().is_some_and(|id| ids.contains(id)))

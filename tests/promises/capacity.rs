@@ -1,6 +1,7 @@
 //! Capacity is proved before the stop: no capacity, no outage. Mostly in memory; a few over the wire, with the real binary.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use geusemaker::cloud::Clock;
@@ -8,11 +9,14 @@ use geusemaker::model::{
     Capacity, ChangeOptions, InstanceId, InstanceType, Outcome, UpdateRequest,
 };
 use geusemaker::orchestrator::{
-    Ended, Prepared, Way, World, execute, prepare_rollback, prepare_update, resume,
+    Ended, Interrupt, Prepared, Way, World, execute, prepare_rollback, prepare_update, resume,
 };
 use geusemaker::plan::{Check, CheckStatus};
+use geusemaker::report::{Event, EventKind, Listener};
 use geusemaker::sandbox::fault::Fault;
+use geusemaker::sandbox::rig::Memory;
 use geusemaker::sandbox::world::{Instance, SEED_INSTANCE};
+use geusemaker::state::StateDir;
 
 use crate::saga::{Rig, block_on, options};
 use crate::support::Sandbox;
@@ -315,6 +319,168 @@ fn a_forgotten_reservation_ends_by_itself() {
         assert_eq!(rig.reserved().len(), 2);
         rig.clock.advance(Duration::from_secs(2 * 3600));
         assert_eq!(rig.reserved(), [] as [String; 0]);
+    });
+}
+
+/// The end that EC2 was asked for, from the moment at which the operation began.
+#[test]
+fn a_reservation_is_asked_for_two_hours_or_four_health_timeouts_where_that_is_longer() {
+    block_on(async {
+        for (timeout_s, seconds) in [(300, 7200), (1800, 7200), (3600, 14_400)] {
+            let rig = Rig::new();
+            let world = rig.laptop("here");
+            fault(&rig, "ec2:StartInstances=RequestTimeTooSkewed");
+            let mut request = request(&rig, Capacity::Prove);
+            request.options.gate.timeout_ms = timeout_s * 1000;
+            let prepared = prepare_update(&world, &request).await;
+            let Prepared::Ready(ready) = prepared.expect("it can be known") else {
+                panic!("it can go ahead");
+            };
+            assert_eq!(execute(&world, *ready).await.outcome, Outcome::Paused);
+            let (state, _) = StateDir::open(&world.state_dir).expect("a folder");
+            let name = rig.memory.deployment().name;
+            let open = state.open_operation(&name).expect("readable");
+            let began = open.expect("it is open").lines[0].at.as_second();
+            let asked: Vec<i64> = (rig.memory.world().reservations.values())
+                .map(|r| r.ends_at.expect("an end").as_second() - began)
+                .collect();
+            assert_eq!(asked, [seconds, seconds], "{timeout_s}");
+        }
+    });
+}
+
+/// By each code with which EC2 says that it is not to be had for this platform or type at all.
+#[test]
+fn where_ec2_does_not_reserve_for_the_platform_it_warns_and_goes_on() {
+    block_on(async {
+        for code in [
+            "Unsupported",
+            "UnsupportedOperation",
+            "InvalidParameterValue",
+            "InvalidParameterCombination",
+        ] {
+            let rig = Rig::new();
+            let world = rig.laptop("here");
+            fault(&rig, &format!("ec2:CreateCapacityReservation={code}"));
+            let (_, steps, ended) = update(&world, &rig, Capacity::Prove).await;
+            assert!(steps.contains(&"reserve_capacity".to_owned()), "{steps:?}");
+            assert_eq!(ended.outcome, Outcome::Updated, "{code}: {:?}", ended.error);
+            assert_eq!(rig.stack()["type"], "t3.large");
+            let said = |w: &String| {
+                w.starts_with("capacity for t3.large is not proved before the stop")
+                    && w.contains(code)
+            };
+            let warnings = &ended.data.warnings;
+            assert!(warnings.iter().any(said), "{code}: {warnings:?}");
+            assert_eq!(rig.reserved(), [] as [String; 0]);
+        }
+    });
+}
+
+/// Writes down what is reserved when each step begins; asks for a pause in one of them.
+struct Watch {
+    memory: Arc<Memory>,
+    seen: Mutex<Vec<(&'static str, Vec<String>)>>,
+    pauses: Option<(&'static str, Arc<Interrupt>)>,
+}
+
+impl Watch {
+    fn new(rig: &Rig, pauses: Option<(&'static str, Arc<Interrupt>)>) -> Arc<Self> {
+        Arc::new(Self {
+            memory: rig.memory.clone(),
+            seen: Mutex::default(),
+            pauses,
+        })
+    }
+
+    /// What was reserved when this step began.
+    fn at(&self, step: &str) -> Vec<String> {
+        let seen = self.seen.lock().expect("no panic");
+        let found = seen.iter().find(|(name, _)| *name == step);
+        let (_, types) = found.unwrap_or_else(|| panic!("{step} is not in {seen:?}"));
+        types.clone()
+    }
+}
+
+impl Listener for Watch {
+    fn event(&self, event: &Event) {
+        let EventKind::StepStarted { step, .. } = event.kind else {
+            return;
+        };
+        let mut world = self.memory.world();
+        world.advance(event.at);
+        let active = world.reservations.values().filter(|r| r.is_active());
+        let types = active.map(|r| r.instance_type.to_string()).collect();
+        self.seen.lock().expect("no panic").push((step, types));
+        if let Some((_, interrupt)) = self.pauses.as_ref().filter(|(at, _)| *at == step) {
+            interrupt.ask();
+        }
+    }
+}
+
+const THREE_HOURS: Duration = Duration::from_secs(3 * 3600);
+
+#[test]
+fn paused_before_the_outage_for_longer_than_its_reservations_last_it_reserves_anew() {
+    block_on(async {
+        for step in ["reserve_capacity", "arm_restore"] {
+            let rig = Rig::new();
+            let mut world = rig.laptop("here");
+            world.listener = Watch::new(&rig, Some((step, world.interrupted.clone())));
+            let (_, _, ended) = update(&world, &rig, Capacity::Prove).await;
+            assert_eq!(ended.outcome, Outcome::Paused, "{:?}", ended.error);
+            assert_eq!(rig.reserved(), ["t3.large", "t3.medium"]);
+            rig.clock.advance(THREE_HOURS);
+            assert_eq!(rig.reserved(), [] as [String; 0]);
+            let watch = Watch::new(&rig, None);
+            let world = World {
+                listener: watch.clone(),
+                ..rig.laptop("here")
+            };
+            let name = rig.memory.deployment().name;
+            let ended = resume(&world, &name, Way::On).await.expect("it goes on");
+            assert_eq!(ended.outcome, Outcome::Updated, "{:?}", ended.error);
+            assert_eq!(watch.at("quiesce"), ["t3.large", "t3.medium"], "{step}");
+            assert_eq!(rig.reserved(), [] as [String; 0]);
+        }
+    });
+}
+
+#[test]
+fn paused_in_the_outage_for_longer_than_its_reservations_last_it_goes_on_without_them() {
+    block_on(async {
+        for (way, expected) in [
+            (Way::On, Outcome::Updated),
+            (Way::Unwind, Outcome::RolledBack),
+        ] {
+            let rig = Rig::new();
+            let (world, before) = (rig.laptop("here"), rig.stack());
+            fault(&rig, "ec2:ModifyInstanceAttribute=RequestTimeTooSkewed");
+            let (_, _, ended) = update(&world, &rig, Capacity::Prove).await;
+            assert_eq!(ended.outcome, Outcome::Paused, "{:?}", ended.error);
+            assert_eq!(rig.reserved(), ["t3.large", "t3.medium"]);
+            clear(&rig);
+            // Nothing can be had any more: whoever asked would be told so.
+            fault(&rig, &format!("ec2:CreateCapacityReservation={NONE}"));
+            rig.clock.advance(THREE_HOURS);
+            let watch = Watch::new(&rig, None);
+            let world = World {
+                listener: watch.clone(),
+                ..rig.laptop("here")
+            };
+            let name = rig.memory.deployment().name;
+            let ended = resume(&world, &name, way).await.expect("it goes on");
+            assert_eq!(ended.outcome, expected, "{:?}", ended.error);
+            assert_eq!(watch.at("start_instance"), [] as [String; 0]);
+            let warnings = &ended.data.warnings;
+            assert!(
+                !warnings.iter().any(|w| w.contains("capacity")),
+                "{warnings:?}"
+            );
+            if way == Way::Unwind {
+                assert_eq!(rig.stack(), before);
+            }
+        }
     });
 }
 

@@ -206,6 +206,35 @@ fn pending_edits_are_listed_by_name_and_never_by_value() {
     assert_eq!(pending(&sandbox, &["n8n=n8nio/n8n:1.21.0"]), [""; 0]);
 }
 
+/// What was written after the update stays: of the service that goes back its container is made anew from it, of the
+/// other it is as unapplied as it was.
+#[test]
+fn a_rollback_sets_images_and_takes_no_other_edit_back() {
+    let sandbox = Sandbox::new();
+    let update = ["update", "my-dev-stack", "--force", "--image"];
+    sandbox.json(&[&update[..], &["n8n=n8nio/n8n:1.20.0"]].concat(), 0);
+    let mut edited = sandbox.compose();
+    for (service, line) in [
+        ("  n8n:\n", "    user: \"1000\"\n"),
+        ("  qdrant:\n", "    user: \"1001\"\n"),
+    ] {
+        let at = edited.find(service).expect("a service") + service.len();
+        edited.insert_str(at, line);
+    }
+    edited.push_str("# mine\n");
+    fs_err::write(sandbox.host().join(FILE), &edited).expect("written");
+    let said = sandbox.json(&["rollback", "my-dev-stack", "--force"], 0);
+    assert_eq!(said["outcome"], "rolled_back_as_asked", "{said}");
+    let back = edited.replace("image: n8nio/n8n:1.20.0", "image: n8nio/n8n:1.19.4");
+    assert_ne!(back, edited);
+    assert_eq!(sandbox.compose(), back);
+    assert_eq!(pending(&sandbox, &["n8n=n8nio/n8n:1.20.0"]), [""; 0]);
+    assert_eq!(
+        pending(&sandbox, &["qdrant=qdrant/qdrant:v1.13.0"]),
+        ["qdrant.user: added"]
+    );
+}
+
 #[test]
 fn an_interpolated_image_is_refused_with_the_way_to_do_it_and_no_rollback_trips_over_it() {
     let sandbox = Sandbox::new();

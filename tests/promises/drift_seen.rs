@@ -2,6 +2,7 @@
 //! from what is.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use geusemaker::cloud::Clock;
@@ -9,16 +10,18 @@ use geusemaker::model::{
     ImageRef, InstanceType, Outcome, RollbackRequest, ServiceName, Timestamp, UpdateRequest,
 };
 use geusemaker::orchestrator::{
-    Ended, Prepared, World, execute, prepare_rollback, prepare_update, status,
+    Ended, Prepared, Way, World, execute, prepare_rollback, prepare_update, resume, status,
 };
+use geusemaker::report::{Event, EventKind, Listener, Phase};
 use geusemaker::sandbox::fault::Fault;
+use geusemaker::sandbox::rig::Memory;
 use geusemaker::sandbox::world::{SEED_INSTANCE, World as SandboxWorld};
 use serde_json::Value;
 
 use crate::host_alone::killed_at;
 use crate::model::commands::Hand;
 use crate::model::hands;
-use crate::model::reference::same;
+use crate::model::reference::{FILE, same};
 use crate::saga::{Rig, block_on, goes, options};
 use crate::support::Sandbox;
 use crate::support::terminal::Terminal;
@@ -441,4 +444,64 @@ fn status_shows_the_armed_host_and_the_lease_of_what_was_killed() {
         !text.contains("the host is") && !text.contains("held by"),
         "{text}"
     );
+}
+
+/// Writes a line into the compose file when a step begins.
+struct Editor(Arc<Memory>, &'static str);
+
+impl Listener for Editor {
+    fn event(&self, event: &Event) {
+        if let EventKind::StepStarted {
+            step,
+            phase: Phase::Forward,
+            ..
+        } = event.kind
+            && step == self.1
+        {
+            let mut world = self.0.world();
+            let host = world.hosts.get_mut(SEED_INSTANCE).expect("it");
+            let path = FILE.strip_prefix("file ").expect("a path");
+            let text = host.memory.files.0.get_mut(path).expect("it");
+            text.push_str("# mine\n");
+        }
+    }
+}
+
+#[test]
+fn an_edit_of_the_compose_file_while_it_runs_makes_it_stuck_and_is_left_as_it_is() {
+    block_on(async {
+        for (to, step) in [
+            (None, "apply_images"),
+            (Some("t3.large"), "quiesce"),
+            (Some("t3.large"), "apply_images"),
+        ] {
+            let rig = Rig::new();
+            let before = rig.stack();
+            let world = World {
+                listener: Arc::new(Editor(rig.memory.clone(), step)),
+                ..rig.laptop("ann-laptop")
+            };
+            let ended = update(&rig, &world, to, &[("n8n", "n8nio/n8n:1.20.0")]).await;
+            let place = format!("{to:?} {step}: {:?}", ended.error);
+            assert_eq!(ended.outcome, Outcome::Stuck, "{place}");
+            assert!(place.contains("changed by somebody else"), "{place}");
+            let edited = format!("{}# mine\n", before[FILE]);
+            let stack = rig.stack();
+            assert_eq!(stack[FILE], edited, "{place}");
+            // What was down for the new type comes up when the armed host goes back by itself.
+            if to.is_some() {
+                rig.clock.advance(Duration::from_secs(3600));
+            }
+            let stack = rig.stack();
+            assert_eq!(stack[FILE], edited, "{place}");
+            for (key, value) in before.iter().filter(|(k, _)| k.starts_with("container ")) {
+                assert_eq!(&stack[key], value, "{place}");
+            }
+            let world = rig.laptop("ann-laptop");
+            let name = rig.memory.deployment().name;
+            let closed = resume(&world, &name, Way::Accept).await.expect("it closes");
+            assert_eq!(closed.outcome, Outcome::Done, "{place}");
+            assert_eq!(rig.stack(), stack, "{place}");
+        }
+    });
 }

@@ -1,7 +1,16 @@
 //! Declared health, through the binary: `x-geusemaker.health` of the compose file.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use geusemaker::model::{ImageRef, Outcome, ServiceName, UpdateRequest};
+use geusemaker::orchestrator::{World, prepare_update};
+use geusemaker::report::{Event, EventKind, Listener, Phase};
+use geusemaker::sandbox::rig::Memory;
+use geusemaker::sandbox::world::SEED_INSTANCE;
 use serde_json::Value;
 
+use crate::saga::{Rig, block_on, goes, options};
 use crate::support::Sandbox;
 
 const FILE: &str = "opt/geusemaker/runtime/docker-compose.yml";
@@ -193,6 +202,46 @@ fn what_went_red_is_taken_back_and_its_last_lines_are_in_the_error() {
     );
 }
 
+/// A log line may hold anything; what a check said, and what is declared, is what the operation went by.
+#[test]
+fn the_journal_has_what_a_check_said_and_what_is_declared_and_no_line_of_a_container() {
+    const WAS: &str = "n8n: { http: \"http://127.0.0.1:5678/healthz\" }";
+    const URL: &str = "http://127.0.0.1:5678/well";
+    let both = format!("n8n: {{ http: \"{URL}\", command: [n8n, --are-you-well] }}");
+    for (declared, planned, said) in [
+        (
+            both.as_str(),
+            &[URL, "\"--are-you-well\""][..],
+            "command n8n --are-you-well: exit 1: not ready to serve",
+        ),
+        // By the image's own health check.
+        (
+            "",
+            &[],
+            "n8n: unhealthy: n8n: the health check failed: connection refused",
+        ),
+    ] {
+        let sandbox = Sandbox::new();
+        says(&sandbox, WAS, declared);
+        fault(&sandbox, "health:n8n@n8nio/n8n:1.20.0=unhealthy");
+        let result = sandbox.json(&[&UPDATE[..], &["--health-timeout", "3s"]].concat(), 4);
+        // It was read, so it could have been kept.
+        let line = "n8n: error: not ready to serve";
+        let causes = result["error"]["causes"].to_string();
+        assert!(causes.contains(line), "{causes}");
+        let journal = sandbox.journal();
+        let opened = journal[0].to_string();
+        for part in planned {
+            assert!(opened.contains(part), "{part}: {opened}");
+        }
+        let rest = serde_json::to_string(&journal[1..]).expect("JSON");
+        assert!(rest.contains(said), "{said}: {rest}");
+        for part in [line, "n8n said"] {
+            assert!(!opened.contains(part) && !rest.contains(part), "{part}");
+        }
+    }
+}
+
 /// Without a health check, a probe that is red is waited for until the health timeout; Docker alone would have called it
 /// green.
 #[test]
@@ -240,4 +289,103 @@ fn a_declared_probe_decides_where_docker_has_nothing_to_say() {
         error.contains("n8n: command n8n --ok: exit 1: not ready to serve"),
         "{error}"
     );
+}
+
+#[test]
+fn a_plan_names_what_was_red_before_by_dockers_word_alone_and_afterwards_it_only_warns() {
+    let sandbox = Sandbox::new();
+    let qdrant = [
+        "update",
+        "my-dev-stack",
+        "--image",
+        "qdrant=qdrant/qdrant:v1.13.0",
+    ];
+    let dry = || sandbox.json(&[&qdrant[..], &["--dry-run"]].concat(), 0);
+    says(
+        &sandbox,
+        "    n8n: { http: \"http://127.0.0.1:5678/healthz\" }\n",
+        "",
+    );
+    assert!(checks(&dry(), "health", "warn").is_empty());
+    fault(&sandbox, "health:n8n@n8nio/n8n:1.19.4=unhealthy");
+    let plan = dry();
+    let [check] = checks(&plan, "health", "warn")[..] else {
+        panic!("it names it: {plan}");
+    };
+    let message = check["message"].as_str().expect("a message");
+    assert!(message.starts_with("n8n is not well before"), "{check}");
+    assert_eq!(check["found"], "Docker says: unhealthy");
+    let help = "geusemaker --sandbox logs my-dev-stack --service n8n";
+    assert_eq!(check["help"], help);
+    let result = sandbox.json(&[&qdrant[..], &["--force"]].concat(), 0);
+    assert_eq!(result["outcome"], "updated");
+    let warnings = result["data"]["warnings"].to_string();
+    assert!(
+        warnings.contains("n8n was not green before, and is not now"),
+        "{warnings}"
+    );
+}
+
+/// Crawl4ai ends by itself, with code 0, when the gate begins.
+struct Ends(Arc<Memory>);
+
+impl Listener for Ends {
+    fn event(&self, event: &Event) {
+        if let EventKind::StepStarted {
+            step: "verify_health",
+            phase: Phase::Forward,
+            ..
+        } = event.kind
+        {
+            let mut world = self.0.world();
+            let host = world.hosts.get_mut(SEED_INSTANCE).expect("it");
+            let ended = host.engine.stop("crawl4ai", event.at);
+            ended.expect("it ran");
+        }
+    }
+}
+
+#[test]
+fn a_service_that_ends_with_0_without_policy_and_health_check_counts_as_fine_and_is_named() {
+    block_on(async {
+        for (policy, healthcheck, fine) in [
+            ("no", false, true),
+            ("no", true, false),
+            ("unless-stopped", false, false),
+        ] {
+            let rig = Rig::new();
+            {
+                let mut world = rig.memory.world();
+                let host = world.hosts.get_mut(SEED_INSTANCE).expect("it");
+                let container = host.engine.container("crawl4ai").expect("it runs");
+                container.restart_policy = policy.into();
+                container.healthcheck = healthcheck;
+                let text = host.memory.files.0.get_mut(&format!("/{FILE}"));
+                let text = text.expect("the compose file");
+                let declared = "    crawl4ai: { http: \"http://127.0.0.1:11235/health\" }\n";
+                assert!(text.contains(declared));
+                *text = text.replace(declared, "");
+            }
+            let world = World {
+                listener: Arc::new(Ends(rig.memory.clone())),
+                ..rig.laptop("here")
+            };
+            let n8n = ServiceName::new("n8n").expect("a service");
+            let image = ImageRef::new("n8nio/n8n:1.20.0").expect("a reference");
+            let request = UpdateRequest {
+                deployment: rig.memory.deployment().name,
+                instance_type: None,
+                images: BTreeMap::from([(n8n, image)]),
+                fallback_types: vec![],
+                options: options(),
+            };
+            let prepared = prepare_update(&world, &request).await;
+            let ended = goes(&world, prepared.expect("it can be known")).await;
+            let place = format!("{policy} {healthcheck}: {:?}", ended.error);
+            let is_updated = ended.outcome == Outcome::Updated;
+            assert_eq!(is_updated, fine, "{place}");
+            let named = "crawl4ai ended by itself, with code 0".to_owned();
+            assert_eq!(ended.data.warnings.contains(&named), fine, "{place}");
+        }
+    });
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use geusemaker::cloud::{CloudError, Ec2, Reservation, Reserve};
+use geusemaker::cloud::{Clock, CloudError, Ec2, Reservation, Reserve};
 use geusemaker::model::{InstanceId, InstanceType, Outcome, ReservationId, UpdateRequest};
 use geusemaker::orchestrator::{
     Ended, Prepared, Way, World, execute, prepare_update, resume, unlock,
@@ -376,6 +376,54 @@ fn a_holder_at_work_on_the_other_machine_is_named_and_one_that_stands_still_is_t
             fs_err::read_to_string(ours).expect("a file"),
             "1700000001\n",
             "the number is the fence"
+        );
+    });
+}
+
+#[test]
+fn unlock_watches_and_releases_only_what_stands_still_for_a_whole_lease() {
+    block_on(async {
+        let rig = Rig::new();
+        let (ann, bob) = (rig.laptop("ann-laptop"), rig.laptop("bob-laptop"));
+        let name = rig.memory.deployment().name;
+        let mut hers = serde_json::json!({
+            "schema": "geusemaker.lease/1", "user": "ann", "host": "ann-laptop", "place": "there",
+            "pid": 7, "started": 1, "operation": "op-1", "reason": "update",
+            "since": "2026-11-20T09:59:00Z", "lease_ms": 15_000, "phase": "held", "beat": 4,
+            "open_operation": null,
+        });
+        let parameter = "/geusemaker/my-dev-stack/lock/1700000000";
+        let text = hers.to_string();
+        let create = ann.parameters.create(parameter, &text);
+        assert!(create.await.expect("it is made"));
+        // Her heartbeat goes on while Bob watches.
+        let beats = async {
+            for beat in 5..8 {
+                hers["beat"] = beat.into();
+                let text = hers.to_string();
+                let overwrite = ann.parameters.overwrite(parameter, &text);
+                overwrite.await.expect("hers");
+                tokio::task::yield_now().await;
+            }
+        };
+        let (asked, ()) = tokio::join!(unlock(&bob, &name, false), beats);
+        let locked = asked.err().expect("she is at work");
+        assert_eq!(locked.outcome, Outcome::Locked);
+        assert_eq!(locked.outcome.exit_code(), 7);
+        assert_eq!(leases(&rig), [(parameter.to_owned(), hers)]);
+
+        let began = rig.clock.now();
+        let done = unlock(&bob, &name, false).await.expect("it stands still");
+        let watched = rig.clock.now().duration_since(began).unsigned_abs();
+        assert_eq!(done.outcome, Outcome::Done);
+        assert!(done.data.released && !done.data.holders[0].alive);
+        assert!(watched >= Duration::from_secs(15), "{watched:?}");
+        let [(_, lease)] = &leases(&rig)[..] else {
+            panic!("one lease is left");
+        };
+        assert_eq!(
+            (&lease["host"], &lease["phase"]),
+            (&"bob-laptop".into(), &"released".into())
         );
     });
 }

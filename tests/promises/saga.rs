@@ -706,6 +706,40 @@ fn a_tag_that_moved_in_the_registry_is_a_change_and_one_that_did_not_is_none() {
     });
 }
 
+#[test]
+fn an_update_compares_with_the_host_s_image_where_the_registry_does_not_answer() {
+    block_on(async {
+        for code in ["unreachable", "missing"] {
+            let rig = Rig::new();
+            let world = rig.laptop("here");
+            let reference = ImageRef::new("n8nio/n8n:1.19.4").expect("a reference");
+            let n8n = ServiceName::new("n8n").expect("a service");
+            let request = UpdateRequest {
+                deployment: rig.deployment.name.clone(),
+                instance_type: None,
+                images: BTreeMap::from([(n8n, reference.clone())]),
+                fallback_types: vec![],
+                options: options(),
+            };
+            // The tag has moved, and nobody can know.
+            rig.memory.world().registry.move_tag(&reference);
+            let silent = format!("pull:{reference}={code}");
+            let silent = geusemaker::sandbox::fault::Fault::parse(&silent, None);
+            rig.memory.world().faults.0.push(silent.expect("a fault"));
+            let before = rig.stack();
+            let prepared = prepare_update(&world, &request).await;
+            let ended = goes(&world, prepared.expect("it is no error")).await;
+            assert_eq!(ended.outcome, Outcome::Unchanged, "{code}");
+            assert_eq!(rig.stack(), before);
+            // It answers again: then it was a change all along.
+            rig.memory.world().faults.0.clear();
+            let prepared = prepare_update(&world, &request).await;
+            let ended = goes(&world, prepared.expect("it can be known")).await;
+            assert_eq!(ended.outcome, Outcome::Updated, "{code}: {:?}", ended.error);
+        }
+    });
+}
+
 /// The number of effects and of journal lines of a clean run, and the two stacks that are allowed.
 async fn clean(shape: &Shape) -> (i64, i64, BTreeMap<String, String>, BTreeMap<String, String>) {
     let (rig, plan, snapshot) = begin(shape).await;

@@ -194,6 +194,30 @@ fn a_second_interrupt_in_the_outage_leaves_at_once_and_names_what_is_down() {
 }
 
 #[test]
+fn an_interrupt_while_something_is_taken_back_goes_on_to_the_end_of_that() {
+    let sandbox = sandbox();
+    let before = sandbox.seen();
+    let red = "health:n8n@n8nio/n8n:1.20.0=unhealthy";
+    sandbox.run(&["sandbox", "fault", "add", red]).ended(0);
+    let mut update = update(&sandbox);
+    update.args(["--health-timeout", "1s"]);
+    let mut terminal = Terminal::run(update, |c| c.stdout(Stdio::piped()));
+    terminal.until("\"event\":\"undo_started\"");
+    terminal.until("\"phase\":\"undo\"");
+    terminal.signal("INT");
+    terminal.until("interrupted: what was done is being taken back");
+    assert_eq!(terminal.end(), 4, "{}", terminal.shown);
+    let mut out = String::new();
+    let pipe = terminal.child.stdout.as_mut().expect("a pipe");
+    pipe.read_to_string(&mut out).expect("UTF-8");
+    let document: Value = serde_json::from_str(&out).expect("one document");
+    assert_eq!(document["outcome"], "rolled_back");
+    assert_eq!(document["data"]["verified"]["type"], "t3.medium");
+    assert_eq!(sandbox.seen(), before);
+    assert_eq!(sandbox.leftovers(), Vec::<String>::new());
+}
+
+#[test]
 fn ctrl_c_on_the_keyboard_reaches_the_update_alone() {
     // The whole foreground group gets it: the sandbox's agent must not be in it, or the instance would seem dead.
     let sandbox = sandbox();

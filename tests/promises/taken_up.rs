@@ -17,6 +17,8 @@ use geusemaker::plan::{Action, Plan};
 use geusemaker::sandbox::fault::Fault;
 use geusemaker::sandbox::rig::Memory;
 
+use crate::model::commands::Hand;
+use crate::model::hands;
 use crate::saga::{Rig, SHAPES, begin, block_on, good, opened, options};
 use crate::support::over::{HostOver, Over};
 
@@ -180,6 +182,114 @@ fn what_another_machine_gave_up_is_not_resumed_and_can_be_closed() {
         let ended = resume(&ann, &name, Way::On).await.expect("nothing is open");
         assert_eq!(ended.outcome, Outcome::Unchanged);
     });
+}
+
+#[test]
+fn the_newest_six_that_were_given_up_are_remembered_and_the_oldest_is_not() {
+    block_on(async {
+        let rig = Rig::new();
+        let bob = rig.laptop("bob-laptop");
+        let name = rig.memory.deployment().name;
+        fault(
+            &rig,
+            "ec2:CreateCapacityReservation",
+            "RequestTimeTooSkewed",
+        );
+        let mut machines = Vec::new();
+        for n in 1..=7 {
+            // Another second is another operation's id.
+            rig.clock.advance(Duration::from_secs(1));
+            let ann = rig.laptop(&format!("ann-{n}"));
+            let paused = update(&ann, &request(&rig, Some("t3.large"), None)).await;
+            assert_eq!(paused.outcome, Outcome::Paused);
+            let done = unlock(&bob, &name, true).await.expect("it is told to");
+            let given_up = done.data.given_up.expect("it says which");
+            assert_eq!(paused.data.operation_id, Some(given_up.id.to_string()));
+            machines.push(ann);
+        }
+        rig.memory.world().faults.0.clear();
+        let stack = rig.stack();
+        for (n, ann) in machines.iter().enumerate().skip(1) {
+            let ended = resume(ann, &name, Way::On).await.expect("a refusal");
+            assert_eq!(ended.outcome, Outcome::Refused, "machine {n}");
+            let checks = ended.data.plan.expect("its checks").checks;
+            assert_eq!(checks[0].name, "given_up", "machine {n}");
+            assert_eq!(rig.stack(), stack);
+        }
+        let ended = resume(&machines[0], &name, Way::On).await.expect("it goes");
+        assert_eq!(ended.outcome, Outcome::Updated, "{:?}", ended.error);
+    });
+}
+
+/// Of who may not read the lease nothing is known there; of who may not write it nothing is written.
+#[test]
+fn without_the_right_to_the_lease_nothing_that_was_given_up_is_remembered() {
+    for call in ["ssm:GetParametersByPath", "ssm:PutParameter"] {
+        for from_the_beginning in [true, false] {
+            block_on(async {
+                let rig = Rig::new();
+                let (ann, bob) = (rig.laptop("ann-laptop"), rig.laptop("bob-laptop"));
+                let name = rig.memory.deployment().name;
+                fault(&rig, "ec2:StartInstances", "RequestTimeTooSkewed");
+                if from_the_beginning {
+                    fault(&rig, call, "AccessDeniedException");
+                }
+                let paused = update(&ann, &request(&rig, Some("t3.large"), None)).await;
+                assert_eq!(paused.outcome, Outcome::Paused);
+                if !from_the_beginning {
+                    fault(&rig, call, "AccessDeniedException");
+                }
+                if let Ok(done) = unlock(&bob, &name, true).await {
+                    assert!(done.data.given_up.is_none(), "{call}");
+                }
+                rig.memory.world().faults.0.clear();
+                let ended = resume(&ann, &name, Way::On).await.expect("it goes on");
+                assert_eq!(ended.outcome, Outcome::Updated, "{:?}", ended.error);
+            });
+        }
+    }
+}
+
+/// The operation stands before its reservation: nothing of it was changed, so the plan must still fit.
+#[test]
+fn a_plan_is_given_up_where_the_stack_moved_before_anything_was_changed() {
+    block_on(async {
+        for hand in [
+            Hand::Type(2),
+            Hand::Stop,
+            Hand::RunImage(1, 1),
+            Hand::Comment,
+            Hand::StopContainer(1),
+        ] {
+            let rig = Rig::new();
+            let world = rig.laptop("ann-laptop");
+            let name = rig.memory.deployment().name;
+            fault(
+                &rig,
+                "ec2:CreateCapacityReservation",
+                "RequestTimeTooSkewed",
+            );
+            let paused = update(&world, &request(&rig, Some("t3.large"), None)).await;
+            assert_eq!(paused.outcome, Outcome::Paused);
+            rig.memory.world().faults.0.clear();
+            hands::does(&rig, hand);
+            let (handed, launched) = (rig.stack(), launched(&rig));
+            let ended = resume(&world, &name, Way::On).await.expect("it ends");
+            assert_eq!(ended.outcome, Outcome::Refused, "{hand:?}");
+            let said = ended.data.warnings.join("; ");
+            assert!(said.contains("the plan is given up"), "{hand:?}: {said}");
+            assert_eq!(rig.stack(), handed, "{hand:?}");
+            assert_eq!(launched, self::launched(&rig), "{hand:?}");
+            assert_eq!(rig.reserved(), [""; 0], "{hand:?}");
+            let again = resume(&world, &name, Way::On).await.expect("it is closed");
+            assert_eq!(again.outcome, Outcome::Unchanged, "{hand:?}");
+        }
+    });
+}
+
+fn launched(rig: &Rig) -> geusemaker::model::Timestamp {
+    let world = rig.memory.world();
+    world.instances.values().next().expect("one").launched_at
 }
 
 #[test]

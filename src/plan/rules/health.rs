@@ -1,14 +1,49 @@
-//! Declared health: can it be read, can it be asked, and how is it now?
+//! Health: how is it now, by what is declared or by Docker's word; and can what is declared be read and asked?
 
 use super::Ask;
 use crate::health::declared;
-use crate::model::{ProjectFacts, Purpose};
+use crate::model::{Colour, ContainerFacts, ProjectFacts, Purpose};
 use crate::plan::Check;
 
 pub(super) fn check(ask: &Ask) -> Vec<Check> {
     let Some(project) = ask.project() else {
         return vec![];
     };
+    let mut checks = as_declared(ask, project);
+    checks.extend(by_docker(ask, project));
+    checks
+}
+
+/// What runs, was not asked for anything that it declares, and is not well by what Docker says of it.
+fn by_docker(ask: &Ask, project: &ProjectFacts) -> Vec<Check> {
+    let alone = |c: &&ContainerFacts| c.running() && !c.one_off && c.probed.is_none();
+    let of_docker = project.containers.iter().filter(alone);
+    let not_well = of_docker.filter(|c| matches!(c.colour(), Colour::Red | Colour::Yellow));
+    not_well
+        .map(|c| {
+            let found = match (c.status.as_str(), c.health.as_deref()) {
+                ("running", Some(health)) => health,
+                (status, _) => status,
+            };
+            Check::warn(
+                "health",
+                before(c.service.as_str()),
+                format!("Docker says: {found}"),
+                "a container that runs, and is healthy where it has a health check",
+                format!(
+                    "geusemaker logs {} --service {}",
+                    ask.deployment.name, c.service
+                ),
+            )
+        })
+        .collect()
+}
+
+fn before(service: &str) -> String {
+    format!("{service} is not well before anything is changed: afterwards that only warns")
+}
+
+fn as_declared(ask: &Ask, project: &ProjectFacts) -> Vec<Check> {
     let Some(texts) = project.texts() else {
         return vec![];
     };
@@ -27,11 +62,14 @@ pub(super) fn check(ask: &Ask) -> Vec<Check> {
                     Some((service, probed))
                 })
                 .map(|(service, probed)| match (probed.green, probed.no_tool) {
-                    (true, _) => Check::ok("declared_health", format!("{service} is well, as it declares it")),
+                    (true, _) => Check::ok(
+                        "declared_health",
+                        format!("{service} is well, as it declares it"),
+                    ),
                     (false, true) => no_tool(ask, service.as_str(), &probed.why),
                     (false, false) => Check::warn(
                         "declared_health",
-                        format!("{service} is not well before anything is changed: afterwards that only warns"),
+                        before(service.as_str()),
                         probed.why.clone(),
                         "what x-geusemaker.health of the compose file declares",
                         format!("look at {service}; or at what is declared of it"),

@@ -9,7 +9,7 @@
 //! | `images.rs` | do the services exist, and can their images be changed in the file? |
 //! | `namespaces.rs` | does nobody lose the network, the processes or the memory that it shares with another? |
 //! | `postgres.rs` | does a database keep its major version? |
-//! | `health.rs` | can the declared health be read and asked, and how is it now? |
+//! | `health.rs` | how is the health now, and can what is declared of it be read and asked? |
 //! | `mounts.rs` | is the data there, now and after a boot? |
 //! | `pending.rs` | what else would the new container bring? |
 //! | `any.rs` | what would any change need, when none is asked for? |

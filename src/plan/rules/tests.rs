@@ -828,3 +828,71 @@ fn a_host_that_goes_back_from_another_operation_is_left_to_it() {
         assert_eq!(found, expected, "{restore:?}: {checks:#?}");
     }
 }
+
+#[test]
+fn what_docker_alone_calls_red_or_starting_before_the_change_warns_by_name() {
+    fn n8n(scene: &mut Scene) -> &mut ContainerFacts {
+        let mut all = scene.project().containers.iter_mut();
+        all.find(|c| c.service == service("n8n")).expect("it runs")
+    }
+    let rows: [(Change, Option<&str>); 8] = [
+        (|s| n8n(s).health = Some("healthy".into()), None),
+        (|s| n8n(s).health = None, None),
+        (
+            |s| n8n(s).health = Some("unhealthy".into()),
+            Some("Docker says: unhealthy"),
+        ),
+        (
+            |s| n8n(s).health = Some("starting".into()),
+            Some("Docker says: starting"),
+        ),
+        (
+            |s| {
+                n8n(s).health = None;
+                n8n(s).status = "restarting".into();
+            },
+            Some("Docker says: restarting"),
+        ),
+        // What was asked decides, and is said as what it is.
+        (
+            |s| {
+                n8n(s).health = Some("unhealthy".into());
+                n8n(s).probed = Some(Probed {
+                    green: true,
+                    why: String::new(),
+                    no_tool: false,
+                });
+            },
+            None,
+        ),
+        // What does not run was not well or ill.
+        (
+            |s| {
+                n8n(s).health = Some("unhealthy".into());
+                n8n(s).status = "exited".into();
+            },
+            None,
+        ),
+        (
+            |s| {
+                n8n(s).health = Some("unhealthy".into());
+                n8n(s).one_off = true;
+            },
+            None,
+        ),
+    ];
+    for (at, (change, expected)) in rows.into_iter().enumerate() {
+        let mut scene = scene();
+        scene.want(Some("t3.large"), &[]);
+        change(&mut scene);
+        let checks = scene.run();
+        let said: Vec<&Check> = checks.iter().filter(|c| c.name == "health").collect();
+        let found: Vec<&str> = said.iter().map(|c| c.found.as_str()).collect();
+        assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "row {at}");
+        for check in said {
+            assert_eq!(check.status, Warn);
+            assert!(check.message.starts_with("n8n is not well before"));
+            assert_eq!(check.help, "geusemaker logs my-dev-stack --service n8n");
+        }
+    }
+}
