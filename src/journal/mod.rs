@@ -16,7 +16,9 @@ pub use entry::*;
 pub use fallback::{fallback, no_start};
 pub use file::{Journal, JournalError, RESERVE_BYTES, append_log};
 pub use heed::{Heed, heed};
-pub use next::{HOST_RESTORED, Next, armed, can_defer, changed, committed, finished, next};
+pub use next::{
+    HOST_RESTORED, Next, armed, can_defer, changed, comes_again, committed, finished, next,
+};
 pub use recheck::{Recheck, pulled, recheck};
 pub use seen::{Seen, SeenContainer, SeenHost};
 pub use summary::{Summary, downtime};

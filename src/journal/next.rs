@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::entry::{Entry, Redo};
 use super::fallback;
 use crate::model::{Outcome, Purpose};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, ApplyImages, Plan};
 
 /// What comes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -309,6 +309,30 @@ pub fn can_defer<'e>(
     let f = fold(plan, entries);
     !matches!(plan.steps[at.0].undo[at.1].action, Action::AwaitHost { .. })
         && await_host_behind(plan, &queue(plan, &f), at).is_some()
+}
+
+/// Whether a later part of the undo does all that this one would have done: it writes the files back and leaves the
+/// containers down, that one writes them back and starts what it can.
+pub fn comes_again<'e>(
+    plan: &Plan,
+    entries: impl IntoIterator<Item = &'e Entry>,
+    at: (usize, usize),
+) -> bool {
+    let undo = |(step, part): Part| &plan.steps[step].undo[part];
+    let Action::ApplyImages(here) = &undo(at).action else {
+        return false;
+    };
+    let f = fold(plan, entries);
+    let starts = ApplyImages {
+        start: true,
+        ..(**here).clone()
+    };
+    let behind = queue(plan, &f).into_iter().skip_while(|q| *q != at).skip(1);
+    !here.start
+        && behind.map(undo).any(|later| {
+            later.on == undo(at).on
+                && matches!(&later.action, Action::ApplyImages(all) if **all == starts)
+        })
 }
 
 /// Whether all that can be taken back was, and was looked at.

@@ -1,5 +1,6 @@
 use super::super::samples::*;
 use super::*;
+use crate::model::InstanceId;
 use crate::plan::ArmRestore;
 
 /// What an action that always succeeds would add for what comes next; None at the end.
@@ -485,6 +486,30 @@ fn the_host_is_armed_until_it_is_told_that_all_stays_on_either_way() {
     assert!(armed(&plan, &entries), "the rest of the undo comes first");
     entries.push(undo_done(at, 0));
     assert!(!armed(&plan, &entries), "disarmed by the undo");
+}
+
+#[test]
+fn what_leaves_all_down_comes_again_only_where_the_same_starts_it_behind() {
+    let mut plan = resize_and_image();
+    let back = |from: &str, start| step(apply(from, "1.19.0", true, start), vec![]);
+    plan.steps[APPLY].undo = vec![back("1.20.0", false)];
+    plan.steps[QUIESCE].undo = vec![back("1.20.0", true)];
+    let entries = until(&plan, VERIFY);
+    let (at, last) = ((APPLY, 0), (QUIESCE, 0));
+    assert!(comes_again(&plan, &entries, at));
+    assert!(!comes_again(&plan, &entries, last), "nothing is behind it");
+    assert!(!comes_again(&plan, &entries, (START, 0)), "another action");
+    let mut done = entries.clone();
+    done.push(undo_done(last.0, last.1));
+    assert!(!comes_again(&plan, &done, at), "it was done before");
+    plan.steps[QUIESCE].undo = vec![back("1.21.0", true)];
+    assert!(!comes_again(&plan, &entries, at), "other files");
+    plan.steps[QUIESCE].undo = vec![back("1.20.0", true)];
+    plan.steps[QUIESCE].undo[0].on = InstanceId::new("i-0fedcba9876543210").unwrap();
+    assert!(!comes_again(&plan, &entries, at), "on another instance");
+    plan.steps[QUIESCE].undo = vec![back("1.20.0", true)];
+    plan.steps[APPLY].undo = vec![back("1.20.0", true)];
+    assert!(!comes_again(&plan, &entries, at), "it starts them itself");
 }
 
 #[test]

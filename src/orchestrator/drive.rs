@@ -9,7 +9,7 @@ use super::perform::Performer;
 use super::prepare::expiry;
 use super::world::World;
 use crate::journal::{
-    Entry, Evidence, Failure, FailureClass, Heed, Line, Next, can_defer, heed, next,
+    Entry, Evidence, Failure, FailureClass, Heed, Line, Next, can_defer, comes_again, heed, next,
 };
 use crate::model::{Deployment, OperationId, Outcome, RestoreState};
 use crate::plan::{Action, CheckStatus, Plan, Step};
@@ -307,11 +307,7 @@ impl Operation<'_> {
                     }
                 ) {
                     let warning = format!("not stopped in good order: {}", failure.message);
-                    let evidence = Evidence {
-                        warnings: vec![warning],
-                        ..Evidence::default()
-                    };
-                    (place.done(evidence), StepStatus::Undone, message)
+                    (place.done(warns(warning)), StepStatus::Undone, message)
                 } else if failure.class == FailureClass::HostUnreachable
                     && can_defer(plan, entries, (at, part))
                 {
@@ -324,6 +320,15 @@ impl Operation<'_> {
                         StepStatus::Planned,
                         message,
                     )
+                } else if failure.class != FailureClass::HostUnreachable
+                    && comes_again(plan, self.lines.iter().map(|l| &l.entry), (at, part))
+                {
+                    // Stuck here, all would stay down, and at the new type.
+                    let warning = format!(
+                        "tried again when the containers are started: {}",
+                        failure.message
+                    );
+                    (place.done(warns(warning)), StepStatus::Undone, message)
                 } else {
                     (
                         Entry::UndoFailed {
@@ -435,5 +440,13 @@ impl Place {
             },
             Place::Confirm(step) => Entry::ConfirmDone { step, evidence },
         }
+    }
+}
+
+/// What is done, but for what this says.
+fn warns(warning: String) -> Evidence {
+    Evidence {
+        warnings: vec![warning],
+        ..Evidence::default()
     }
 }

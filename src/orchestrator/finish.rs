@@ -212,6 +212,12 @@ fn why(op: &Operation<'_>, plan: &Plan, outcome: Outcome) -> ErrorDocument {
     let (Some(first), Some(last)) = (failures.first(), failures.last()) else {
         return taken_back(&op.lines);
     };
+    if only_interrupted_and_taken_back(&op.lines, outcome) {
+        let mut error = taken_back(&op.lines);
+        let before = format!("before that it was interrupted: {}", first.message);
+        error.causes.push(before);
+        return error;
+    }
     let mut causes = first.causes.clone();
     if first.message != last.message {
         causes.push(last.message.clone());
@@ -256,6 +262,21 @@ fn paused(
         ));
     }
     error
+}
+
+/// Nothing failed but the process, and then it was to go back: what had interrupted it is not why it did not do what was
+/// asked.
+fn only_interrupted_and_taken_back(lines: &[Line], outcome: Outcome) -> bool {
+    let failed = |e: &Entry| {
+        matches!(
+            e,
+            Entry::Failed { .. } | Entry::UndoFailed { .. } | Entry::ConfirmFailed { .. }
+        )
+    };
+    let back = |e: &Entry| matches!(e, Entry::Resumed { unwind: true, .. });
+    matches!(outcome, Outcome::RolledBack | Outcome::Refused)
+        && !lines.iter().any(|l| failed(&l.entry))
+        && lines.iter().any(|l| back(&l.entry))
 }
 
 /// What it ended with where nothing failed: `--unwind`, or a host that had gone back by itself.

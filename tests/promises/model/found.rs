@@ -172,3 +172,34 @@ fn a_host_that_is_armed_by_what_was_given_up_is_in_the_way_of_every_change() {
         ]);
     }
 }
+
+/// The reference forgot that a second machine had changed the stack that the first one's plan began from.
+#[test]
+fn what_another_machine_changes_meanwhile_is_no_stack_to_go_on_from() {
+    let other = |k, ask| Wrong::Other(k, Box::new(ask));
+    holds(&[
+        Command::Does(0, type_alone(), Wrong::Nothing),
+        Command::Does(0, back(), other(33, image(1))),
+        Command::Does(0, Ask::Resume, at_call(22, What::Killed(When::Before))),
+    ]);
+    let failing = What::Fails(When::Before, Why::Internal, true);
+    holds(&[
+        Command::Does(0, type_alone(), at_call(31, failing)),
+        Command::Does(0, Ask::Resume, other(1, type_alone())),
+    ]);
+}
+
+/// What is not there is said to be not there, also by an armed host.
+#[test]
+fn without_a_snapshot_an_armed_host_is_not_asked() {
+    let paused = Ask::Update {
+        to: Some(1),
+        images: vec![(0, 0)],
+        no_rollback: true,
+    };
+    holds(&[
+        Command::Does(0, paused, Wrong::Fault(3, 0)),
+        Command::Does(1, Ask::GiveUp, Wrong::Nothing),
+        Command::Does(1, back(), at_call(20, What::Killed(When::Before))),
+    ]);
+}

@@ -186,14 +186,22 @@ impl Run {
         let (open, _) = self.lease();
         let own = self.operations(who)?;
         let elsewhere = open.is_some_and(|id| !own.iter().any(|(o, _)| *o == id));
-        // Its operation may have been given up, and is in nobody's way but the host's.
-        let seen = self.rig.stack()["state"] == "running";
-        let armed = seen && self.armed().is_some();
-        Ok(elsewhere || armed || self.model.machines[who].open.is_some())
+        Ok(elsewhere || self.model.machines[who].open.is_some())
     }
 
-    /// What has to come of it, on this stack, with nothing in the way.
+    /// What has to come of it, on this stack, where no operation is in the way.
     fn expect(&self, who: usize, ask: &Ask, stack: &Stack) -> Expect {
+        // Armed by what was given up or accepted: a host that is seen refuses all but what cannot be found.
+        let armed = stack["state"] == "running" && self.armed().is_some();
+        match self.expect_of_idle(who, ask, stack) {
+            Expect::NotFound => Expect::NotFound,
+            _ if armed => Expect::Refused,
+            idle => idle,
+        }
+    }
+
+    /// The same, where the host would go back from nothing.
+    fn expect_of_idle(&self, who: usize, ask: &Ask, stack: &Stack) -> Expect {
         let machine = &self.model.machines[who];
         match ask {
             Ask::Update { to, images, .. } => {
@@ -330,6 +338,10 @@ impl Run {
         around.at_the_question = asked.into_inner().expect("it");
         if let Some((ask, held, blocked, came, now)) = other {
             self.story.push(format!("    the other: {came:?}"));
+            // What it has made of the stack is not what the main one has planned from.
+            if good(came.0) || came.0 == Outcome::RolledBack {
+                around.touched.insert("*".into());
+            }
             self.meanwhile(1 - who, ask, (held, blocked), &came, now)?;
         }
         Ok((came, around))
