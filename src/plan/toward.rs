@@ -194,12 +194,12 @@ fn build(
     if !images.is_empty() {
         after.compose_sha256 = files_sha256(&edit.files);
     }
-    let colours: BTreeMap<&ServiceName, Colour> =
-        running.iter().map(|c| (&c.service, c.colour())).collect();
-    let red_before: BTreeSet<ServiceName> = colours
+    // One container of a service is enough: the gate goes by its worst, too.
+    let not_well = |c: &&&ContainerFacts| matches!(c.colour(), Colour::Red | Colour::Yellow);
+    let red_before: BTreeSet<ServiceName> = running
         .iter()
-        .filter(|(_, c)| matches!(c, Colour::Red | Colour::Yellow))
-        .map(|(s, _)| (*s).clone())
+        .filter(not_well)
+        .map(|c| c.service.clone())
         .collect();
     let warnings = warnings(input, stack, new_type.as_ref(), images);
     let changes = changes(&before, &after, new_type.as_ref(), images, edit);

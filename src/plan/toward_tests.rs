@@ -327,6 +327,23 @@ fn what_proves_an_undo_is_the_state_before() {
 }
 
 #[test]
+fn a_scaled_service_was_red_where_one_of_its_containers_was() {
+    for red in [0, 1] {
+        let mut s = scene(Some("t3.large"), &[]);
+        let mut twin = s.container("crawl4ai").clone();
+        (twin.name, twin.id) = ("dev-crawl4ai-2".into(), "2".into());
+        let mut pair = [s.container("crawl4ai").clone(), twin];
+        pair[red].health = Some("unhealthy".into());
+        let [first, second] = pair;
+        *s.container("crawl4ai") = first;
+        s.project().containers.push(second);
+        let plan = s.plan();
+        let red: Vec<&str> = plan.red_before.iter().map(|s| s.as_str()).collect();
+        assert_eq!(red, ["crawl4ai"]);
+    }
+}
+
+#[test]
 fn unchanged_is_type_text_and_running_image() {
     type Row = (&'static str, fn() -> Scene, bool);
     const SAME: (&str, &str) = ("n8n", "n8nio/n8n:1.19.0");
