@@ -55,8 +55,7 @@ pub fn holds(input: &[u8]) -> bool {
     match answered {
         Ok(()) => true,
         Err(error) => {
-            // The message of a script is as long as the host makes it.
-            super::said(&error, document.len() + 3000);
+            super::said(&error, 17_000);
             false
         }
     }

@@ -29,6 +29,7 @@ use serde::de::DeserializeOwned;
 use super::HostError;
 use super::envelope::{garbled, shown};
 use super::scripts::Verb;
+use crate::model::shortened;
 
 /// The part of a document that says no.
 #[derive(Deserialize)]
@@ -44,6 +45,10 @@ struct RefusalText {
     seen: String,
 }
 
+/// So many characters of what a script printed are kept: as many as of a log.
+const MOST_OF_A_MESSAGE: usize = 4000;
+const MOST_OF_A_CODE: usize = 100;
+
 /// Reads a document, or the error in its place. `fence` is the fence that was sent.
 fn read<T: DeserializeOwned>(
     verb: Verb,
@@ -58,15 +63,17 @@ fn read<T: DeserializeOwned>(
     let value: serde_json::Value = serde_json::from_str(document).map_err(bad)?;
     if value.get("error").is_some() {
         let Refusal { error } = serde_json::from_value(value).map_err(bad)?;
-        let message = text(verb, &error.message)?;
-        return Err(match (error.code.as_str(), error.seen.parse()) {
+        // A host says as much as it likes, and this goes into journal, result and terminal.
+        let message = shortened(text(verb, &error.message)?, MOST_OF_A_MESSAGE);
+        let code = shortened(error.code, MOST_OF_A_CODE);
+        return Err(match (code.as_str(), error.seen.parse()) {
             ("fenced", Ok(seen)) => HostError::Fenced {
                 ours: fence.unwrap_or_default(),
                 seen,
             },
             _ => HostError::Script {
                 verb: verb.name(),
-                code: error.code,
+                code,
                 message,
             },
         });

@@ -184,8 +184,11 @@ fn run_each(stand: &Stand, lines: &[&[&str]], after: impl Fn(&Stand, &[String]))
     let before = stand.standing();
     let (mut parser, mut codes) = (Cli::command(), Codes::new());
     for (place, line) in lines.iter().enumerate() {
-        // What names the stack itself is meant, and changes it.
-        let values = values.iter().filter(|value| *value != "my-dev-stack");
+        // What names the stack itself is meant, and changes it; where a word is all of it, `--state=…` names a folder to use.
+        let meant = |value: &str| {
+            value == "my-dev-stack" || (value.starts_with("--state=") && line.contains(&"@"))
+        };
+        let values = values.iter().filter(|value| !meant(value));
         let taken: Vec<_> = values
             .filter_map(|value| taken(&mut parser, line, value))
             .collect();
