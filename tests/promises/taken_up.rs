@@ -55,6 +55,14 @@ async fn update(world: &World, request: &UpdateRequest) -> Ended {
     }
 }
 
+/// An update of the type, paused before its first change.
+async fn paused_with_nothing_changed(rig: &Rig, world: &World) {
+    fault(rig, "ec2:CreateCapacityReservation", "RequestTimeTooSkewed");
+    let paused = update(world, &request(rig, Some("t3.large"), None)).await;
+    assert_eq!(paused.outcome, Outcome::Paused);
+    rig.memory.world().faults.0.clear();
+}
+
 fn is_done(plan: &Plan, line: &Line, is: fn(&Action) -> bool) -> bool {
     matches!(line.entry, Entry::Done { step, .. } if is(&plan.steps[step].action))
 }
@@ -264,14 +272,7 @@ fn a_plan_is_given_up_where_the_stack_moved_before_anything_was_changed() {
             let rig = Rig::new();
             let world = rig.laptop("ann-laptop");
             let name = rig.memory.deployment().name;
-            fault(
-                &rig,
-                "ec2:CreateCapacityReservation",
-                "RequestTimeTooSkewed",
-            );
-            let paused = update(&world, &request(&rig, Some("t3.large"), None)).await;
-            assert_eq!(paused.outcome, Outcome::Paused);
-            rig.memory.world().faults.0.clear();
+            paused_with_nothing_changed(&rig, &world).await;
             hands::does(&rig, hand);
             let (handed, launched) = (rig.stack(), launched(&rig));
             let ended = resume(&world, &name, Way::On).await.expect("it ends");
@@ -573,14 +574,7 @@ fn a_host_that_is_silent_while_nothing_was_changed_is_waited_for_and_its_plan_is
         let rig = Rig::new();
         let world = rig.laptop("ann-laptop");
         let name = rig.memory.deployment().name;
-        fault(
-            &rig,
-            "ec2:CreateCapacityReservation",
-            "RequestTimeTooSkewed",
-        );
-        let paused = update(&world, &request(&rig, Some("t3.large"), None)).await;
-        assert_eq!(paused.outcome, Outcome::Paused);
-        rig.memory.world().faults.0.clear();
+        paused_with_nothing_changed(&rig, &world).await;
         // For longer than any answer is waited for: it stays as it is, with its plan.
         agent_is(&rig, false);
         let (began, stack) = (rig.clock.now(), rig.stack());
@@ -622,13 +616,7 @@ fn a_host_that_is_silent_holds_up_neither_the_way_back_nor_the_end() {
             let world = rig.laptop("ann-laptop");
             let name = rig.memory.deployment().name;
             let at_first = listed(&world);
-            fault(
-                &rig,
-                "ec2:CreateCapacityReservation",
-                "RequestTimeTooSkewed",
-            );
-            update(&world, &request(&rig, Some("t3.large"), None)).await;
-            rig.memory.world().faults.0.clear();
+            paused_with_nothing_changed(&rig, &world).await;
             assert_eq!(listed(&world), "paused");
             agent_is(&rig, false);
             let ended = resume(&world, &name, way).await.expect("it ends");
