@@ -160,10 +160,7 @@ impl<'p> Gate<'p> {
                     .verify
                     .may_be_red
                     .iter()
-                    .filter(|s| {
-                        pick(containers, s)
-                            .is_none_or(|c| matches!(c.colour(), Colour::Red | Colour::Yellow))
-                    })
+                    .filter(|s| pick(containers, s).is_none_or(|c| !c.colour().is_well()))
                     .cloned()
                     .collect(),
             };

@@ -467,6 +467,13 @@ pub enum Colour {
     Red,
 }
 
+impl Colour {
+    /// Whether there is nothing to be mended: green, or a one-shot that ended well.
+    pub fn is_well(self) -> bool {
+        matches!(self, Self::Green | Self::Finished)
+    }
+}
+
 /// A bind mount of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BindFacts {

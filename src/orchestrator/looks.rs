@@ -9,8 +9,8 @@ use super::world::World;
 use crate::efs;
 use crate::journal::{Entry, Line, Summary};
 use crate::model::{
-    Colour, ContainerFacts, Deployment, DeploymentName, HostView, Observed, OperationId,
-    RestoreState, RunState,
+    ContainerFacts, Deployment, DeploymentName, HostView, Observed, OperationId, RestoreState,
+    RunState,
 };
 use crate::plan::{CheckStatus, Plan, first_digest};
 use crate::report::{
@@ -206,10 +206,8 @@ pub async fn status(
     let mounts = mounts(&deployment, &observed);
     let containers = containers(&deployment, &observed);
     let services = containers.iter().map(service_view).collect();
-    let ok = mounts.iter().all(|m| m.state == "ok")
-        && containers
-            .iter()
-            .all(|c| matches!(c.colour(), Colour::Green | Colour::Finished));
+    let ok =
+        mounts.iter().all(|m| m.state == "ok") && containers.iter().all(|c| c.colour().is_well());
     let status = match (&operation, observed.instance.state, &observed.host) {
         (Some(operation), _, _) => operation.status.clone(),
         (None, RunState::Running, HostView::Up(_)) if ok => "healthy".into(),

@@ -9,7 +9,7 @@ use super::step::{Action, Boot, PLAN_SCHEMA, Plan, PlannedImage, StackState};
 use super::steps::Maker;
 use crate::instance::ebs_optimized_at;
 use crate::model::{
-    Colour, ContainerFacts, Deployment, Desired, DesiredImage, InstanceType, Observed, RunState,
+    ContainerFacts, Deployment, Desired, DesiredImage, InstanceType, Observed, RunState,
     ServiceName, Sha256Id, SnapshotId, files_sha256,
 };
 
@@ -195,10 +195,9 @@ fn build(
         after.compose_sha256 = files_sha256(&edit.files);
     }
     // One container of a service is enough: the gate goes by its worst, too.
-    let not_well = |c: &&&ContainerFacts| matches!(c.colour(), Colour::Red | Colour::Yellow);
     let red_before: BTreeSet<ServiceName> = running
         .iter()
-        .filter(not_well)
+        .filter(|c| !c.colour().is_well())
         .map(|c| c.service.clone())
         .collect();
     let warnings = warnings(input, stack, new_type.as_ref(), images);

@@ -2,7 +2,7 @@
 
 use super::Ask;
 use crate::health::declared;
-use crate::model::{Colour, ContainerFacts, ProjectFacts, Purpose};
+use crate::model::{ContainerFacts, ProjectFacts, Purpose};
 use crate::plan::Check;
 
 pub(super) fn check(ask: &Ask) -> Vec<Check> {
@@ -18,7 +18,7 @@ pub(super) fn check(ask: &Ask) -> Vec<Check> {
 fn by_docker(ask: &Ask, project: &ProjectFacts) -> Vec<Check> {
     let alone = |c: &&ContainerFacts| c.running() && !c.one_off && c.probed.is_none();
     let of_docker = project.containers.iter().filter(alone);
-    let not_well = of_docker.filter(|c| matches!(c.colour(), Colour::Red | Colour::Yellow));
+    let not_well = of_docker.filter(|c| !c.colour().is_well());
     not_well
         .map(|c| {
             let found = match (c.status.as_str(), c.health.as_deref()) {
