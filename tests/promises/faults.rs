@@ -344,9 +344,12 @@ fn no_rollback_pauses_and_unwind_goes_back() {
         "--force",
         "--no-rollback",
     ];
-    sandbox.json(&args, 6);
+    let paused = sandbox.json(&args, 6);
     let result = sandbox.json(&["resume", "my-dev-stack", "--unwind", "--force"], 4);
     assert_eq!(result["outcome"], "rolled_back");
+    // What failed is why, though it was taken back as was asked.
+    assert_eq!(result["error"]["code"], paused["error"]["code"]);
+    assert_ne!(result["error"]["code"], "taken_back");
     assert_eq!(sandbox.seen(), before);
 }
 

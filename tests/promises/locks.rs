@@ -203,6 +203,7 @@ fn a_killed_update_is_taken_back() {
     killed_in_the_outage(&sandbox);
     let result = sandbox.json(&["resume", "my-dev-stack", "--unwind", "--force"], 4);
     assert_eq!(result["outcome"], "rolled_back");
+    assert_eq!(result["error"]["code"], "taken_back", "{result}");
     assert_eq!(
         sandbox.seen(),
         before,
@@ -233,6 +234,15 @@ fn an_interrupt_before_the_first_change_pauses_and_nothing_was_changed() {
     assert_eq!(
         result["outcome"], "refused",
         "there was nothing to take back"
+    );
+    // What had interrupted it is not why it did not do what was asked: that was `--unwind`.
+    let error = &result["error"];
+    assert_eq!(error["code"], "taken_back", "{error}");
+    assert_eq!(error["message"], "it was taken back, as was asked");
+    let causes = error["causes"].to_string();
+    assert!(
+        causes.contains("before that it was interrupted: "),
+        "{error}"
     );
     assert_eq!(sandbox.seen(), before);
 }
