@@ -554,6 +554,13 @@ fn the_diff_holds_the_image_lines_alone() {
          @@ services.ollama @@\n-    image: \"ollama/ollama:0.3.12\"\n+    image: \"ollama/ollama:0.4.0\"\n"
     );
     assert_eq!(unified_diff(COMPOSE, COMPOSE), "");
+    // One that comes, one that goes, and two that only change places.
+    let before = "services: {a: {image: x:1}, b: {image: y:1}, c: {image: z:1}}";
+    let after = "services: {c: {image: z:1}, b: {image: y:1}, d: {image: w:1}}";
+    assert_eq!(
+        unified_diff(before, after),
+        "@@ services.a @@\n-    image: x:1\n@@ services.d @@\n+    image: w:1\n"
+    );
 }
 
 #[test]

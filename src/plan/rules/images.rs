@@ -72,9 +72,12 @@ fn refused(error: &ComposeError, file: &str) -> Check {
 
 fn no_such_service(name: &ServiceName, services: &BTreeMap<ServiceName, ServiceDoc>) -> Check {
     let known: Vec<&str> = services.keys().map(ServiceName::as_str).collect();
-    let close = similar::get_close_matches(name.as_str(), &known, 1, 0.5);
+    // As near as clap asks it of a mistyped option.
+    let near = known.iter().map(|k| (strsim::jaro(name.as_str(), k), k));
+    let near = near.filter(|(how, _)| *how > 0.7);
+    let close = near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k);
     let list = known.join(", ");
-    let help = match close.first() {
+    let help = match close {
         Some(close) => format!("did you mean {close}? The services are {list}"),
         None => format!("name one of the services {list}"),
     };
