@@ -1,5 +1,7 @@
 //! The change of a compose file, as it may be shown.
 
+use std::collections::BTreeMap;
+
 use super::locate::{Place, parse, places};
 
 /// The image lines that differ, each under the name of its service, in the form of a unified diff. No
@@ -7,12 +9,12 @@ use super::locate::{Place, parse, places};
 /// lines may hold secrets. Empty when no image differs.
 pub fn unified_diff(old: &str, new: &str) -> String {
     let (old, new) = (images(old), images(new));
-    let added = new
-        .iter()
-        .filter(|(service, _)| of(&old, service).is_none());
+    let before: BTreeMap<&str, &str> = old.iter().map(|(s, i)| (s.as_str(), *i)).collect();
+    let after: BTreeMap<&str, &str> = new.iter().map(|(s, i)| (s.as_str(), *i)).collect();
+    let added = new.iter().filter(|(s, _)| !before.contains_key(s.as_str()));
     let mut out = String::new();
     for (service, _) in old.iter().chain(added) {
-        let (before, after) = (of(&old, service), of(&new, service));
+        let (before, after) = (before.get(service.as_str()), after.get(service.as_str()));
         if before == after {
             continue;
         }
@@ -22,11 +24,6 @@ pub fn unified_diff(old: &str, new: &str) -> String {
         }
     }
     out
-}
-
-fn of<'a>(images: &[(String, &'a str)], service: &str) -> Option<&'a str> {
-    let found = images.iter().find(|(name, _)| name == service);
-    found.map(|(_, image)| *image)
 }
 
 /// Service and image as written, in the order of the file.
