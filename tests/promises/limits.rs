@@ -331,3 +331,51 @@ fn a_job_waits_for_docker_and_for_another_job_and_not_for_ever() {
     );
     drop(held);
 }
+
+/// In no time: each pause is written down, each signal with the turn in which it comes, and every lock is another one's.
+#[test]
+fn a_way_back_that_is_at_work_is_waited_for_a_quarter_of_an_hour_and_then_ended_as_any_job() {
+    const SCENE: &str = r#"
+sleep() { printf '%s\n' "$1" >>"$GEUSEMAKER_ROOT/pauses"; }
+kill() { printf '%s: %s\n' "$_turn" "$*" >>"$GEUSEMAKER_ROOT/signals"; }
+flock() { return 1; }
+take() { [ "$1" = 8 ] || [ "$3" != 0 ]; }
+"#;
+    let place = Place::new();
+    let record = place.record("quiesce", &[("back", "yes")]);
+    // That of the host itself.
+    let other = place.state().join("ops/op-1/1-900000000000000001");
+    fs_err::create_dir_all(&other).expect("a folder");
+    for (name, text) in [
+        ("itself", ""),
+        ("alive", ""),
+        ("tag", "1 900000000000000001\n"),
+        ("job", "4711 a-boot\n"),
+    ] {
+        fs_err::write(other.join(name), text).expect("a file");
+    }
+    let hands = format!("{}\n", other.display());
+    fs_err::write(place.state().join("hands.record"), hands).expect("a file");
+    // What they stand for is not defined again behind them.
+    let program = program().replacen("\ntake() {", "\nits_take() {", 1);
+    place.sh(
+        &format!("{SCENE}{program}"),
+        &[record.to_str().expect("UTF-8")],
+    );
+    let read = |path: PathBuf| fs_err::read_to_string(path).unwrap_or_default();
+    let root = place.dir.path().join("root");
+    assert_eq!(read(record.join("status")).trim(), "failed busy");
+    assert_eq!(
+        read(record.join("log")),
+        format!(
+            "waits for the way back that is at work: {0}\nends an older job: {0}\nanother job does not end\n",
+            other.display()
+        )
+    );
+    // 15 minutes, and the minute behind them, in tenths of a second.
+    assert_eq!(read(root.join("pauses")), "0.1\n".repeat(9600));
+    assert_eq!(
+        read(root.join("signals")),
+        "9000: -s TERM -- -4711\n9029: -s KILL -- -4711\n"
+    );
+}

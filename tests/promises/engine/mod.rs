@@ -82,6 +82,7 @@ suite! {
     without_capacity_all_is_as_before: power::no_capacity,
     a_silent_controller_s_bad_image_is_taken_back_by_systemd: power::silent => systemd,
     a_silent_controller_s_good_image_stays: power::silent_and_green => systemd,
+    a_host_goes_off_though_a_look_at_it_is_stopped: power::off_under_a_look => systemd,
     the_armed_restore_survives_a_real_boot: power::silent_over_a_boot => systemd,
     an_apply_killed_at_each_step_and_left_alone_ends_old_or_new: force::alone::apply => systemd,
     a_quiesce_killed_at_each_step_and_left_alone_ends_as_before: force::alone::quiesce => systemd,

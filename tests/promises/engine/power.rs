@@ -252,6 +252,43 @@ pub fn silent_over_a_boot(real: &Real) {
     real.sandbox.json(&["resume", "my-dev-stack", "--force"], 4);
 }
 
+/// Of the tests' own host: systemd stops what runs before it kills it, and `nsenter` stops itself with what it started. It took away
+/// nothing any more, the host's first process waited for that dead child, and `off` for both.
+pub fn off_under_a_look(real: &Real) {
+    let words = ["run", "/bin/sh", "-c", "echo $$; exec sleep 600"];
+    let mut look = real.script(&words);
+    look.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut look = look.spawn().unwrap();
+    let mut pid = String::new();
+    let mut said = BufReader::new(look.stdout.take().unwrap());
+    said.read_line(&mut pid).unwrap();
+    real.sh(&format!("kill -s STOP {pid}"));
+    for n in 0.. {
+        if has_stopped_child(look.id()) {
+            break;
+        }
+        assert!(n < 200, "nsenter goes on");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // Not one word, among them "its plug is pulled".
+    let off = real.output(&["off"]);
+    let said = String::from_utf8_lossy(&off.stderr);
+    assert!(off.status.success() && said.is_empty(), "{said}");
+    assert!(!look.wait().unwrap().success());
+}
+
+/// Whether a process that this one started is stopped.
+fn has_stopped_child(parent: u32) -> bool {
+    let stopped = format!("T {parent} ");
+    let all = fs_err::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let mut stats = all.filter_map(|entry| fs_err::read_to_string(entry.path().join("stat")).ok());
+    // Behind the name, which may hold anything: the state, the parent.
+    stats.any(|stat| {
+        let behind = stat.rsplit(") ").next().unwrap_or_default();
+        behind.starts_with(&stopped)
+    })
+}
+
 fn wait_green(real: &Real) {
     for _ in 0..200 {
         if real.container("n8n").state == "running/healthy" {

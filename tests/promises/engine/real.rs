@@ -89,7 +89,7 @@ impl Real {
     }
 
     /// The script, with one of its verbs for this instance.
-    fn script(&self, words: &[&str]) -> Command {
+    pub fn script(&self, words: &[&str]) -> Command {
         let mut command = Command::new(UP);
         command.arg(&self.host).args(words).stdin(Stdio::null());
         command
