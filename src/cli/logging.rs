@@ -1,6 +1,6 @@
 //! Logs: to stderr with `-v`, and always to the operation's log.
 
-use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use crate::report::LogSink;
@@ -14,6 +14,7 @@ pub(super) fn start(verbose: u8, color: bool) -> LogSink {
         2 => "geusemaker=debug",
         _ => "geusemaker=trace,aws_config=debug,aws_runtime=info,aws_smithy_runtime=info",
     };
+    let targets = |of: &str| of.parse::<Targets>().expect("a constant of this function");
     let sink = LogSink::default();
     let writer = sink.clone();
     // The default of `log_internal_errors` prints with eprintln!, which panics on a closed pipe.
@@ -21,12 +22,12 @@ pub(super) fn start(verbose: u8, color: bool) -> LogSink {
         .with_writer(std::io::stderr)
         .with_ansi(color)
         .log_internal_errors(false)
-        .with_filter(EnvFilter::new(filter));
+        .with_filter(targets(filter));
     let file = tracing_subscriber::fmt::layer()
         .with_writer(move || writer.clone())
         .with_ansi(false)
         .log_internal_errors(false)
-        .with_filter(EnvFilter::new("geusemaker=debug"));
+        .with_filter(targets("geusemaker=debug"));
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry()
         .with(stderr)

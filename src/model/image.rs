@@ -1,5 +1,6 @@
 //! References to container images, as people type them and as Docker resolves them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -42,34 +43,31 @@ impl ImageRef {
         &self.0
     }
 
-    fn parsed(&self) -> oci_spec::distribution::Reference {
-        self.0.parse().expect("checked in new")
-    }
-
     /// The full name that Docker resolves it to, e.g. `docker.io/library/postgres:15`.
     pub fn normalized(&self) -> String {
-        self.parsed().whole()
+        let mut full = format!("{}/{}", self.registry(), self.repository());
+        for (mark, part) in [(':', self.tag()), ('@', self.digest())] {
+            if let Some(part) = part {
+                full.push(mark);
+                full.push_str(&part);
+            }
+        }
+        full
     }
 
     /// The registry's host, `docker.io` where none was typed.
     pub fn registry(&self) -> String {
-        self.parsed().registry().to_owned()
+        resolved(self.name()).0.to_owned()
     }
 
     /// Registry and repository as typed, without tag and digest: `n8nio/n8n`.
     pub fn name(&self) -> &str {
-        let before_digest = self.0.split('@').next().unwrap_or_default();
-        let last_segment = before_digest.rfind('/').map_or(0, |at| at + 1);
-        match before_digest[last_segment..].find(':') {
-            Some(colon) => &before_digest[..last_segment + colon],
-            None => before_digest,
-        }
+        Parts::of(&self.0).name
     }
 
     /// Whether both name the same repository of the same registry, however they were typed.
     pub fn same_repository(&self, other: &Self) -> bool {
-        let (a, b) = (self.parsed(), other.parsed());
-        (a.registry(), a.repository()) == (b.registry(), b.repository())
+        resolved(self.name()) == resolved(other.name())
     }
 
     /// The last segment of the repository: `n8n` of `docker.n8n.io/n8nio/n8n:1.20.0`.
@@ -79,17 +77,68 @@ impl ImageRef {
 
     /// The repository without registry and tag, e.g. `library/postgres`.
     pub fn repository(&self) -> String {
-        self.parsed().repository().to_owned()
+        resolved(self.name()).1.into_owned()
     }
 
     /// The tag, `latest` where neither tag nor digest was typed.
     pub fn tag(&self) -> Option<String> {
-        self.parsed().tag().map(str::to_owned)
+        let Parts { tag, digest, .. } = Parts::of(&self.0);
+        tag.or((digest.is_none()).then_some("latest"))
+            .map(str::to_owned)
     }
 
     /// The digest, where one was typed.
     pub fn digest(&self) -> Option<String> {
-        self.parsed().digest().map(str::to_owned)
+        Parts::of(&self.0).digest.map(str::to_owned)
+    }
+}
+
+/// What a text has of a reference, none of it checked.
+struct Parts<'a> {
+    name: &'a str,
+    tag: Option<&'a str>,
+    digest: Option<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    /// A colon before the last segment is that of a port.
+    fn of(typed: &'a str) -> Self {
+        let (named, digest) = match typed.split_once('@') {
+            Some((named, digest)) => (named, Some(digest)),
+            None => (typed, None),
+        };
+        let last_segment = named.rfind('/').map_or(0, |at| at + 1);
+        let colon = named[last_segment..].find(':').map(|at| last_segment + at);
+        let (name, tag) = match colon {
+            Some(colon) => (&named[..colon], Some(&named[colon + 1..])),
+            None => (named, None),
+        };
+        Self { name, tag, digest }
+    }
+}
+
+/// The first segment, where Docker takes it for the host of a registry, and the rest
+/// (`splitDockerDomain` of Docker's `reference` library).
+fn host_and_path(name: &str) -> (Option<&str>, &str) {
+    match name.split_once('/') {
+        Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => {
+            (Some(host), path)
+        }
+        _ => (None, name),
+    }
+}
+
+/// Registry and repository, with what Docker adds where it was left out.
+fn resolved(name: &str) -> (&str, Cow<'_, str>) {
+    const HUB: &str = "docker.io";
+    let (host, path) = host_and_path(name);
+    let host = host
+        .filter(|host| *host != "index.docker.io")
+        .unwrap_or(HUB);
+    if host == HUB && !path.contains('/') {
+        (host, format!("library/{path}").into())
+    } else {
+        (host, path.into())
     }
 }
 
@@ -105,50 +154,87 @@ fn broken_rule(typed: &str) -> Option<&'static str> {
     if typed.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Some("without spaces, line ends or control characters");
     }
-    // The library's grammar takes letters of any script in a tag; Docker's does not.
     if !typed.is_ascii() {
         return Some("ASCII characters alone");
     }
-    let (named, digest) = match typed.split_once('@') {
-        Some((named, digest)) => (named, Some(digest)),
-        None => (typed, None),
-    };
-    let last_segment = named.rfind('/').map_or(0, |at| at + 1);
-    let (name, tag) = match named[last_segment..].find(':') {
-        Some(colon) => named.split_at(last_segment + colon),
-        None => (named, ""),
-    };
+    let Parts { name, tag, digest } = Parts::of(typed);
     if name.is_empty() {
         return Some("a repository before the tag");
     }
-    if tag == ":" {
+    if tag == Some("") {
         return Some("a tag after the ':', like :1.20.0");
     }
-    if tag.len() > 129 {
+    if tag.is_some_and(|tag| tag.len() > 128) {
         return Some("a tag of at most 128 characters");
     }
-    // oci-spec takes upper case here, Docker does not: "repository name must be lowercase".
-    let repository = name
-        .split_once('/')
-        .filter(|(host, _)| host.contains(['.', ':']) || *host == "localhost")
-        .map_or(name, |(_, rest)| rest);
-    if repository.bytes().any(|b| b.is_ascii_uppercase()) {
+    let (host, path) = host_and_path(name);
+    // "repository name must be lowercase".
+    if path.bytes().any(|b| b.is_ascii_uppercase()) {
         return Some("a repository in lower case");
     }
-    // Docker: "cannot specify 64-byte hexadecimal strings": they are image ids.
+    // "cannot specify 64-byte hexadecimal strings": they are image ids.
     if typed.len() == 64 && typed.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Some("a repository, not an image id");
     }
     if digest.is_some_and(|d| d.bytes().any(|b| b.is_ascii_uppercase())) {
         return Some("a digest in lower case: sha256: and 64 hexadecimal digits");
     }
-    match typed.parse::<oci_spec::distribution::Reference>() {
-        Ok(_) => None,
-        Err(_) if digest.is_some() => {
+    // `a_b.c/d` has no host by the grammar, and one by the library behind it.
+    let named = host.is_none_or(|host| is_host(host) || is_component(host))
+        && path.split('/').all(is_component)
+        && resolved(name).1.len() <= 255
+        && tag.is_none_or(is_tag);
+    match digest {
+        Some(digest) if !named || !is_digest(digest) => {
             Some("a digest like @sha256: and 64 hexadecimal digits, after a name that Docker takes")
         }
-        Err(_) => Some(LIKE),
+        None if !named => Some(LIKE),
+        _ => None,
     }
+}
+
+/// `domain` of the grammar: labels of letters, digits and inner hyphens, and perhaps a port.
+fn is_host(host: &str) -> bool {
+    let (host, port) = host.split_once(':').unwrap_or((host, "0"));
+    let is_label = |label: &str| {
+        label
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !(label.is_empty() || label.starts_with('-') || label.ends_with('-'))
+    };
+    host.split('.').all(is_label) && !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// `path-component` of the grammar: letters and digits, separated by one point, by one underscore or two, or by hyphens.
+fn is_component(component: &str) -> bool {
+    let is_between = |between: &str| {
+        matches!(between, "" | "." | "_" | "__") || between.bytes().all(|b| b == b'-')
+    };
+    let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    component.starts_with(is_inner)
+        && component.ends_with(is_inner)
+        && component.split(is_inner).all(is_between)
+}
+
+/// `tag` of the grammar.
+fn is_tag(tag: &str) -> bool {
+    let mut bytes = tag.bytes();
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    bytes.next().is_some_and(is_word) && bytes.all(|b| is_word(b) || b".-".contains(&b))
+}
+
+/// A digest of an algorithm that the image specification registers.
+fn is_digest(digest: &str) -> bool {
+    let Some((algorithm, hex)) = digest.split_once(':') else {
+        return false;
+    };
+    let digits = match algorithm {
+        "sha256" => 64,
+        "sha384" => 96,
+        "sha512" => 128,
+        _ => return false,
+    };
+    hex.len() == digits && hex.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// What was probably meant, where the typed reference names another image than the service runs:

@@ -1,6 +1,8 @@
 //! What Docker takes, what it refuses, and what was meant.
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 use super::*;
 
@@ -272,4 +274,60 @@ proptest! {
         }
         let _ = (hint(&ImageRef::new("a/b:1").expect("ok"), &typed), major_of(&typed));
     }
+
+    /// The image specification's own library is the judge of the grammar. It takes more than Docker does, by the rules that are left out here.
+    #[test]
+    fn the_grammar_is_that_of_the_image_specification_s_library(typed in like_a_reference()) {
+        let theirs = typed.parse::<oci_spec::distribution::Reference>();
+        match ImageRef::new(typed.as_str()) {
+            Ok(ours) => {
+                let theirs = theirs.expect(&typed);
+                let of = |text: Option<&str>| text.map(str::to_owned);
+                prop_assert_eq!(ours.normalized(), theirs.whole());
+                prop_assert_eq!(ours.registry(), theirs.registry());
+                prop_assert_eq!(ours.repository(), theirs.repository());
+                prop_assert_eq!(ours.tag(), of(theirs.tag()));
+                prop_assert_eq!(ours.digest(), of(theirs.digest()));
+            }
+            Err(refused) if theirs.is_ok() => {
+                let is_stricter = ["a repository in lower case", "a repository, not an image id", "a digest in lower case"];
+                let known = is_stricter.iter().any(|rule| refused.expected.starts_with(rule));
+                prop_assert!(known, "{typed:?}: {}", refused.expected);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// A comparison of what neither takes shows nothing.
+#[test]
+fn of_what_is_compared_a_good_part_is_a_reference() {
+    let mut runner = TestRunner::deterministic();
+    let mut draw = || like_a_reference().new_tree(&mut runner).expect("a text");
+    let taken = |text: String| usize::from(ImageRef::new(text).is_ok());
+    let taken: usize = (0..1000).map(|_| taken(draw().current())).sum();
+    assert!((200..=800).contains(&taken), "{taken} of 1000");
+}
+
+fn like_a_reference() -> impl Strategy<Value = String> {
+    let part = |good: &'static str, any: &'static str| prop_oneof![6 => good, 1 => any];
+    let host = part(
+        "((localhost|index\\.docker\\.io|docker\\.io|[a-zA-Z0-9]{1,3}(\\.[a-z0-9]{1,3}){1,2}|a_b\\.c)(:[0-9]{1,4})?/)?",
+        "[a-zA0-9._-]{0,4}(:[0-9a]{0,3})?/",
+    );
+    let path = part(
+        "[a-c0-9]{1,4}((\\.|_|__|-{1,3})[a-c0-9]{1,3}){0,2}(/[a-c0-9]{1,4}){0,2}|a{240,255}",
+        "[a-zA0-9._-]{0,8}(/[a-c._-]{0,4}){0,2}|a{248,260}",
+    );
+    let tag = part(
+        "(:[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,5}|:[a-c]{120,128})?",
+        ":[a-zA-Z0-9_.-]{0,5}|:[a-c]{126,132}",
+    );
+    let digest = part(
+        "(@(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}))?",
+        "@(sha256|sha384|sha512|md5|SHA256|sha256\\+b64)?:?([0-9a-fA-F]{0,5}|[0-9a-f]{62,66}|[0-9a-fA-F]{96}|[0-9a-f]{128})",
+    );
+    let shaped = (host, path, tag, digest)
+        .prop_map(|(host, path, tag, digest)| format!("{host}{path}{tag}{digest}"));
+    prop_oneof![6 => shaped, 1 => "[a-z0-9._/:@-]{0,40}"]
 }
