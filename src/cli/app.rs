@@ -7,10 +7,11 @@ use super::confirm::Ask;
 use super::env::Env;
 use super::globals::{ColorMode, Globals, ProgressMode, Settings};
 use super::logging;
+use crate::cloud::{Clock, SystemClock};
 use crate::orchestrator::Interrupt;
 use crate::report::{
     Bars, CommandError, Fanout, JsonEvents, Listener, LogSink, OperationLog, OutputFormat, Paper,
-    Plain, Printing, Words,
+    Plain, Printing, Remark, Words,
 };
 
 /// What a command works with: the settings in force, and the way to the person.
@@ -98,7 +99,32 @@ impl App {
 
     /// Shows a text on stderr. A closed pipe is no reason to stop.
     pub(super) fn show(&self, paper: &Paper) {
-        let _ = std::io::stderr().write_all(paper.render(self.color_err).as_bytes());
+        let said = match self.progress {
+            Progress::Json => {
+                let text = paper.render(false);
+                Remark::Message { message: &text }.json(SystemClock.now(), None)
+            }
+            _ => paper.render(self.color_err),
+        };
+        let _ = std::io::stderr().write_all(said.as_bytes());
+    }
+
+    /// Says one line on stderr.
+    pub(super) fn say(&self, remark: Remark) {
+        let _ = std::io::stderr().write_all(self.line(remark).as_bytes());
+    }
+
+    /// A remark as the line that says it.
+    pub(super) fn line(&self, remark: Remark) -> String {
+        let (kind, text) = match remark {
+            Remark::Message { message } => ("", message),
+            Remark::Warning { message } => ("warning: ", message),
+            Remark::Error { error } => ("error: ", error.message.as_str()),
+        };
+        match self.progress {
+            Progress::Json => remark.json(SystemClock.now(), None),
+            _ => format!("{kind}{}\n", crate::report::line(&self.words.say(text))),
+        }
     }
 }
 
@@ -110,6 +136,7 @@ pub(super) fn printing(globals: &Globals, env: &Env) -> Printing {
             && colors(globals.color, env, std::io::stdout().is_terminal()),
         color_err: colors(globals.color, env, std::io::stderr().is_terminal()),
         quiet: globals.quiet,
+        events: globals.progress == ProgressMode::Json,
         words: globals.words(),
     }
 }

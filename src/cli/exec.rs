@@ -1,7 +1,7 @@
 //! `exec NAME -- CMD…`: one command on the instance.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{App, value, world};
 use crate::model::{DeploymentName, Outcome, ServiceName};
 use crate::orchestrator::{self, ExecEnd, ExecReady, ExecRequest, Sink, Stream};
 use crate::report::{
-    Body, CommandError, ErrorDocument, ExecData, LeftOut, OutputFormat, Raw, Reply,
+    Body, CommandError, ErrorDocument, ExecData, LeftOut, OutputFormat, Raw, Remark, Reply,
 };
 
 /// More than this is not sent: it goes as one command of Systems Manager.
@@ -82,7 +82,7 @@ impl ExecArgs {
         if app.format == OutputFormat::Text {
             // Said before: afterwards it is of no use.
             for warning in ready.warnings.iter().filter(|_| !app.quiet) {
-                app.say(&format!("warning: {warning}"));
+                app.say(Remark::Warning { message: warning });
             }
             let mut sink = Through::new();
             let end = orchestrator::exec(&world, &ready, &mut sink, stop).await?;
@@ -207,13 +207,5 @@ impl Sink for Kept {
             Stream::Out => self.left_out.stdout += bytes,
             Stream::Err => self.left_out.stderr += bytes,
         }
-    }
-}
-
-impl App {
-    /// One line on stderr.
-    pub(super) fn say(&self, text: &str) {
-        let line = format!("{}\n", crate::report::line(&self.words.say(text)));
-        let _ = std::io::stderr().write_all(line.as_bytes());
     }
 }

@@ -13,7 +13,9 @@ use super::app::Progress;
 use super::run::finish;
 use crate::cloud::{Clock, SystemClock};
 use crate::orchestrator::{Interrupt, Standing};
-use crate::report::{CommandError, EVENT_SCHEMA, Event, EventKind, LogSink, Printing, Reply};
+use crate::report::{
+    CommandError, EVENT_SCHEMA, Event, EventKind, LogSink, Printing, Remark, Reply,
+};
 
 /// Leaving waits so long for what it prints: nobody may be reading.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -55,7 +57,7 @@ impl Ears {
 /// process as it always does.
 pub(super) fn stops(app: &App, first: &'static str) -> watch::Receiver<u32> {
     let (count, stops) = watch::channel(0);
-    let said = (!first.is_empty()).then(|| app.words.say(first));
+    let said = (!first.is_empty()).then(|| app.line(Remark::Message { message: first }));
     let ears = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
@@ -68,7 +70,7 @@ pub(super) fn stops(app: &App, first: &'static str) -> watch::Receiver<u32> {
                     _ = terminate.recv() => {}
                 }
                 if let (Some(said), 0) = (&said, *count.borrow()) {
-                    let line = format!("{said}\n");
+                    let line = said.clone();
                     drop(std::thread::spawn(move || {
                         let _ = std::io::stderr().write_all(line.as_bytes());
                     }));

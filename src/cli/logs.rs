@@ -8,7 +8,7 @@ use super::interrupt::stops;
 use super::{App, value, world};
 use crate::model::{DeploymentName, ServiceName};
 use crate::orchestrator::{Logs, LogsRequest, ServiceLine, World};
-use crate::report::{Body, CommandError, LogRow, LogsData, OutputFormat, Raw, Reply};
+use crate::report::{Body, CommandError, LogRow, LogsData, OutputFormat, Raw, Remark, Reply};
 
 /// Show what the containers wrote, by time; with --follow also what they write from now on
 ///
@@ -139,7 +139,7 @@ impl LogsArgs {
                 }
             }
             for warning in logs.warnings.drain(..).filter(|_| !app.quiet) {
-                app.say(&format!("warning: {warning}"));
+                app.say(Remark::Warning { message: &warning });
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ use super::confirm::Terminal;
 use super::env::Env;
 use super::world::{self, Hidden};
 use super::{Cli, Command, interrupt, usage};
+use crate::cloud::{Clock, SystemClock};
 use crate::orchestrator::Interrupt;
 use crate::report::{Body, CommandError, LogSink, OutputFormat, Printing, Reply, Words, print};
 use crate::state;
@@ -197,9 +198,13 @@ fn not_parsed(argv: &[OsString], env: &Env, error: clap::Error) -> u8 {
     } else {
         rendered.clone()
     };
-    let _ = std::io::stderr().write_all(text.as_bytes());
     let failed = CommandError::usage(usage::message(&rendered));
-    let reply = Reply::new(&usage::command(argv)).failed(failed).said();
+    let mut reply = Reply::new(&usage::command(argv)).failed(failed);
+    let events = usage::wants_events(argv);
+    if !events {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        reply = reply.said();
+    }
     finish(
         &reply,
         &Printing {
@@ -207,6 +212,7 @@ fn not_parsed(argv: &[OsString], env: &Env, error: clap::Error) -> u8 {
             color_out: false,
             color_err: false,
             quiet: false,
+            events,
             words: Words::default(),
         },
         None,
@@ -237,7 +243,13 @@ fn no_command(printing: &Printing) -> u8 {
 pub(super) fn finish(reply: &Reply, printing: &Printing, log: Option<&LogSink>) -> u8 {
     let code = reply.outcome.exit_code();
     let (out, err) = (&mut std::io::stdout(), &mut std::io::stderr());
-    let result = print(reply, printing, out, err);
+    let result = if printing.events {
+        let said = reply.events(printing, SystemClock.now());
+        let _ = err.write_all(said.as_bytes());
+        print(reply, printing, out, &mut std::io::sink())
+    } else {
+        print(reply, printing, out, err)
+    };
     if let (Err(error), Some(log)) = (&result, log)
         && is_gone(error)
     {

@@ -38,6 +38,21 @@ pub(super) fn format(argv: &[OsString]) -> OutputFormat {
     found
 }
 
+/// Whether it asks for `--progress json`. The last one counts.
+pub(super) fn wants_events(argv: &[OsString]) -> bool {
+    let mut found = false;
+    let words = argv.iter().skip(1).map(|word| word.to_string_lossy());
+    let mut words = words.take_while(|word| word != "--");
+    while let Some(word) = words.next() {
+        if word == "--progress" {
+            found = words.next().is_some_and(|value| value == "json");
+        } else if let Some(value) = word.strip_prefix("--progress=") {
+            found = value == "json";
+        }
+    }
+    found
+}
+
 /// The command that a wrong command line seems to mean.
 pub(super) fn command(argv: &[OsString]) -> String {
     use clap::CommandFactory;
@@ -111,6 +126,20 @@ mod tests {
             .chain(words)
             .map(OsString::from)
             .collect()
+    }
+
+    #[test]
+    fn whether_events_are_wanted_is_found_anywhere() {
+        for (words, expected) in [
+            (&["update", "x"][..], false),
+            (&["update", "--progress", "json", "--bad"], true),
+            (&["--progress=json", "update", "--bad"], true),
+            (&["update", "--progress=json", "--progress=plain"], false),
+            (&["update", "--progress"], false),
+            (&["exec", "x", "--", "--progress=json"], false),
+        ] {
+            assert_eq!(wants_events(&argv(words)), expected, "{words:?}");
+        }
     }
 
     #[test]

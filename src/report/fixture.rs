@@ -450,6 +450,7 @@ pub(crate) fn printed(reply: &Reply, format: OutputFormat) -> (String, String) {
         color_out: false,
         color_err: false,
         quiet: false,
+        events: false,
         words: Words {
             program: "geusemaker --sandbox".into(),
         },

@@ -3,8 +3,12 @@
 use std::io::Write;
 use std::sync::Mutex;
 
+use serde::Serialize;
+
 use super::escape;
-use super::event::{Event, Listener};
+use super::event::{EVENT_SCHEMA, Event, Listener};
+use super::result::ErrorDocument;
+use crate::model::Timestamp;
 
 /// `geusemaker.event/1`, a line each.
 pub struct JsonEvents<W>(Mutex<W>);
@@ -26,5 +30,48 @@ impl<W: Write + Send> Listener for JsonEvents<W> {
             let _ = to.write_all(format!("{}\n", escape::json(&json)).as_bytes());
             let _ = to.flush();
         }
+    }
+}
+
+/// What is said beside the events of an operation, on the same stream and in the same form.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Remark<'a> {
+    /// A text for people, which may have several lines: a plan, an operation that is open.
+    Message {
+        /// The text.
+        message: &'a str,
+    },
+    /// Something a person should know.
+    Warning {
+        /// What.
+        message: &'a str,
+    },
+    /// Why it did not do what was asked.
+    Error {
+        /// The same document as in the result.
+        error: &'a ErrorDocument,
+    },
+}
+
+impl Remark<'_> {
+    /// As one line of `geusemaker.event/1`; `operation_id` is null where there is no operation.
+    pub fn json(&self, at: Timestamp, operation_id: Option<&str>) -> String {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            schema: &'static str,
+            at: Timestamp,
+            operation_id: Option<&'a str>,
+            #[serde(flatten)]
+            remark: &'a Remark<'a>,
+        }
+        let document = Document {
+            schema: EVENT_SCHEMA,
+            at,
+            operation_id,
+            remark: self,
+        };
+        let json = serde_json::to_string(&document).expect("string keys and a time");
+        format!("{}\n", escape::json(&json))
     }
 }

@@ -36,7 +36,7 @@ pub use error::{CommandError, cloud_code, host_code};
 pub use escape::{cut, is_unsafe, line, lines};
 pub use event::*;
 pub use fanout::Fanout;
-pub use json_events::JsonEvents;
+pub use json_events::{JsonEvents, Remark};
 pub use log::{LogSink, OperationLog};
 pub use paper::{Ink, Paper};
 pub use plain::Plain;

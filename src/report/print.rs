@@ -10,8 +10,8 @@ use super::views::{
     AdoptData, CheckData, ExecData, FixData, HistoryData, InspectData, ListData, LogsData,
     SandboxData, StatusData, UnlockData,
 };
-use super::{CommandError, Ink, Paper, escape, text};
-use crate::model::{DeploymentName, Outcome};
+use super::{CommandError, Ink, Paper, Remark, escape, text};
+use crate::model::{DeploymentName, Outcome, Timestamp};
 use crate::plan::Plan;
 
 /// `-o`
@@ -74,6 +74,8 @@ pub struct Printing {
     pub color_err: bool,
     /// No warnings on stderr.
     pub quiet: bool,
+    /// What is said on stderr is [`Reply::events`] instead of text.
+    pub events: bool,
     /// Words of next commands.
     pub words: Words,
 }
@@ -275,6 +277,21 @@ impl Reply {
             warnings: self.warnings(true),
             error: self.helped(words),
         }
+    }
+
+    /// What [`print()`] says on stderr, for programs: a line of `geusemaker.event/1` each.
+    pub fn events(&self, how: &Printing, at: Timestamp) -> String {
+        let reply = self.worded(&how.words);
+        let operation = match &reply.body {
+            Body::Change(data) => data.operation_id.as_deref(),
+            _ => None,
+        };
+        let warnings = (!how.quiet).then(|| reply.warnings(false));
+        let error = reply.error.as_ref().filter(|_| !reply.said);
+        let warnings = warnings.iter().flatten();
+        let warnings = warnings.map(|message| Remark::Warning { message });
+        let remarks = warnings.chain(error.map(|error| Remark::Error { error }));
+        remarks.map(|remark| remark.json(at, operation)).collect()
     }
 
     fn data(&self) -> Value {

@@ -17,6 +17,7 @@ mod drift;
 mod drift_seen;
 mod durable;
 mod engine;
+mod events;
 mod fallback;
 mod fault_matrix;
 mod faults;

@@ -469,12 +469,52 @@ fn one_operation() {
 }
 
 #[test]
+fn what_is_said_on_stderr_is_events_with_the_operation_they_are_of() {
+    for outcome in Outcome::ALL {
+        for quiet in [false, true] {
+            let how = Printing {
+                format: OutputFormat::Text,
+                color_out: false,
+                color_err: true,
+                quiet,
+                events: true,
+                words: Words::default(),
+            };
+            let reply = reply(outcome);
+            let document = reply.document(&how.words);
+            let lines = reply.events(&how, fixture::at(0));
+            let events: Vec<serde_json::Value> = lines
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect();
+            let of = |kind| events.iter().filter(move |event| event["event"] == kind);
+            let warnings: Vec<_> = of("warning").map(|event| &event["message"]).collect();
+            let expected = if quiet { &[][..] } else { &document.warnings };
+            assert_eq!(warnings, expected.iter().collect::<Vec<_>>(), "{outcome:?}");
+            let errors: Vec<_> = of("error").map(|event| event["error"].clone()).collect();
+            let error = document
+                .error
+                .map(|error| serde_json::to_value(error).unwrap());
+            assert_eq!(errors, Vec::from_iter(error), "{outcome:?}");
+            assert_eq!(events.len(), warnings.len() + errors.len());
+            for event in &events {
+                assert_eq!(
+                    event["operation_id"], document.data["operation_id"],
+                    "{outcome:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn quiet_keeps_the_error_and_drops_the_warnings() {
     let how = Printing {
         format: OutputFormat::Text,
         color_out: false,
         color_err: false,
         quiet: true,
+        events: false,
         words: Words::default(),
     };
     let (mut out, mut err) = (Vec::new(), Vec::new());

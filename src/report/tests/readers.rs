@@ -90,6 +90,7 @@ fn readers_do_not_mind_a_closed_pipe() {
         color_out: false,
         color_err: false,
         quiet: false,
+        events: false,
         words: Words::default(),
     };
     let printed = print(&reply(Outcome::RolledBack), &how, &mut Gone, &mut Gone);
