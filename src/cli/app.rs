@@ -101,29 +101,24 @@ impl App {
     pub(super) fn show(&self, paper: &Paper) {
         let said = match self.progress {
             Progress::Json => {
-                let text = paper.render(false);
-                Remark::Message { message: &text }.json(SystemClock.now(), None)
+                let message = paper.render(false);
+                Remark::Message { message }.json(SystemClock.now(), None)
             }
             _ => paper.render(self.color_err),
         };
         let _ = std::io::stderr().write_all(said.as_bytes());
     }
 
-    /// Says one line on stderr.
-    pub(super) fn say(&self, remark: Remark) {
-        let _ = std::io::stderr().write_all(self.line(remark).as_bytes());
-    }
-
-    /// A remark as the line that says it.
-    pub(super) fn line(&self, remark: Remark) -> String {
-        let (kind, text) = match remark {
-            Remark::Message { message } => ("", message),
-            Remark::Warning { message } => ("warning: ", message),
-            Remark::Error { error } => ("error: ", error.message.as_str()),
-        };
-        match self.progress {
-            Progress::Json => remark.json(SystemClock.now(), None),
-            _ => format!("{kind}{}\n", crate::report::line(&self.words.say(text))),
+    /// What says one line on stderr, also from a thread of its own. A closed pipe is no reason to stop.
+    pub(super) fn voice(&self) -> impl Fn(Remark) + Clone + Send + use<> {
+        let (words, events) = (self.words.clone(), self.progress == Progress::Json);
+        move |remark| {
+            let remark = remark.worded(&words);
+            let line = match events {
+                true => remark.json(SystemClock.now(), None),
+                false => remark.text(),
+            };
+            let _ = std::io::stderr().write_all(line.as_bytes());
         }
     }
 }

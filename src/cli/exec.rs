@@ -81,8 +81,9 @@ impl ExecArgs {
         );
         if app.format == OutputFormat::Text {
             // Said before: afterwards it is of no use.
-            for warning in ready.warnings.iter().filter(|_| !app.quiet) {
-                app.say(Remark::Warning { message: warning });
+            let say = app.voice();
+            for message in ready.warnings.iter().filter(|_| !app.quiet).cloned() {
+                say(Remark::Warning { message });
             }
             let mut sink = Through::new();
             let end = orchestrator::exec(&world, &ready, &mut sink, stop).await?;

@@ -57,7 +57,7 @@ impl Ears {
 /// process as it always does.
 pub(super) fn stops(app: &App, first: &'static str) -> watch::Receiver<u32> {
     let (count, stops) = watch::channel(0);
-    let said = (!first.is_empty()).then(|| app.line(Remark::Message { message: first }));
+    let say = app.voice();
     let ears = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
@@ -69,10 +69,10 @@ pub(super) fn stops(app: &App, first: &'static str) -> watch::Receiver<u32> {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
                 }
-                if let (Some(said), 0) = (&said, *count.borrow()) {
-                    let line = said.clone();
+                if !first.is_empty() && *count.borrow() == 0 {
+                    let (say, message) = (say.clone(), first.to_owned());
                     drop(std::thread::spawn(move || {
-                        let _ = std::io::stderr().write_all(line.as_bytes());
+                        say(Remark::Message { message });
                     }));
                 }
                 count.send_modify(|count| *count += 1);

@@ -138,8 +138,9 @@ impl LogsArgs {
                     }
                 }
             }
-            for warning in logs.warnings.drain(..).filter(|_| !app.quiet) {
-                app.say(Remark::Warning { message: &warning });
+            let say = app.voice();
+            for message in logs.warnings.drain(..).filter(|_| !app.quiet) {
+                say(Remark::Warning { message });
             }
         }
         Ok(())

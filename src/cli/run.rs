@@ -14,7 +14,9 @@ use super::world::{self, Hidden};
 use super::{Cli, Command, interrupt, usage};
 use crate::cloud::{Clock, SystemClock};
 use crate::orchestrator::Interrupt;
-use crate::report::{Body, CommandError, LogSink, OutputFormat, Printing, Reply, Words, print};
+use crate::report::{
+    Body, CommandError, LogSink, OutputFormat, Printing, Remark, Reply, Words, print,
+};
 use crate::state;
 
 /// The program: reads the command line and the environment, answers the exit code.
@@ -187,6 +189,7 @@ fn not_parsed(argv: &[OsString], env: &Env, error: clap::Error) -> u8 {
         return written(
             std::io::stdout().write_all(error.render().to_string().as_bytes()),
             0,
+            usage::wants_events(argv),
         );
     }
     let error = usage::clean(error);
@@ -229,7 +232,7 @@ fn no_command(printing: &Printing) -> u8 {
         help.extend(styled.to_string().bytes());
     }
     if printing.format == OutputFormat::Text {
-        return written(std::io::stdout().write_all(&help), 0);
+        return written(std::io::stdout().write_all(&help), 0, printing.events);
     }
     let text = String::from_utf8_lossy(&help).into_owned();
     finish(
@@ -255,18 +258,21 @@ pub(super) fn finish(reply: &Reply, printing: &Printing, log: Option<&LogSink>) 
     {
         log.append_reply(reply, printing);
     }
-    written(result, code)
+    written(result, code, printing.events)
 }
 
 /// A reader that went away is fine (`| head`, a terminal that was closed); a result that could not be written
 /// is not.
-fn written(result: std::io::Result<()>, code: u8) -> u8 {
+fn written(result: std::io::Result<()>, code: u8, events: bool) -> u8 {
     match result {
         Err(error) if !is_gone(&error) => {
-            let _ = writeln!(
-                std::io::stderr(),
-                "error: the result cannot be written to stdout: {error}"
-            );
+            let message = format!("error: the result cannot be written to stdout: {error}");
+            let remark = Remark::Message { message };
+            let line = match events {
+                true => remark.json(SystemClock.now(), None),
+                false => remark.text(),
+            };
+            let _ = std::io::stderr().write_all(line.as_bytes());
             if code == 0 { 1 } else { code }
         }
         _ => code,

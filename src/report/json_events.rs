@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::escape;
 use super::event::{EVENT_SCHEMA, Event, Listener};
+use super::print::Words;
 use super::result::ErrorDocument;
 use crate::model::Timestamp;
 
@@ -34,28 +35,52 @@ impl<W: Write + Send> Listener for JsonEvents<W> {
 }
 
 /// What is said beside the events of an operation, on the same stream and in the same form.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Remark<'a> {
+pub enum Remark {
     /// A text for people, which may have several lines: a plan, an operation that is open.
     Message {
         /// The text.
-        message: &'a str,
+        message: String,
     },
     /// Something a person should know.
     Warning {
         /// What.
-        message: &'a str,
+        message: String,
     },
     /// Why it did not do what was asked.
     Error {
         /// The same document as in the result.
-        error: &'a ErrorDocument,
+        error: ErrorDocument,
     },
 }
 
-impl Remark<'_> {
-    /// As one line of `geusemaker.event/1`; `operation_id` is null where there is no operation.
+impl Remark {
+    /// With every next step as it must be typed here; that of an error has been worded before.
+    #[must_use]
+    pub fn worded(self, words: &Words) -> Self {
+        match self {
+            Self::Message { message } => Self::Message {
+                message: words.say(&message),
+            },
+            Self::Warning { message } => Self::Warning {
+                message: words.say(&message),
+            },
+            error => error,
+        }
+    }
+
+    /// As one line of text, with its end.
+    pub fn text(&self) -> String {
+        let (kind, text) = match self {
+            Self::Message { message } => ("", message),
+            Self::Warning { message } => ("warning: ", message),
+            Self::Error { error } => ("error: ", &error.message),
+        };
+        format!("{kind}{}\n", escape::line(text))
+    }
+
+    /// As one line of `geusemaker.event/1`, with its end; `operation_id` is null where there is no operation.
     pub fn json(&self, at: Timestamp, operation_id: Option<&str>) -> String {
         #[derive(Serialize)]
         struct Document<'a> {
@@ -63,7 +88,7 @@ impl Remark<'_> {
             at: Timestamp,
             operation_id: Option<&'a str>,
             #[serde(flatten)]
-            remark: &'a Remark<'a>,
+            remark: &'a Remark,
         }
         let document = Document {
             schema: EVENT_SCHEMA,

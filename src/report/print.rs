@@ -288,9 +288,10 @@ impl Reply {
         };
         let warnings = (!how.quiet).then(|| reply.warnings(false));
         let error = reply.error.as_ref().filter(|_| !reply.said);
-        let warnings = warnings.iter().flatten();
+        let warnings = warnings.into_iter().flatten();
         let warnings = warnings.map(|message| Remark::Warning { message });
-        let remarks = warnings.chain(error.map(|error| Remark::Error { error }));
+        let error = error.cloned().map(|error| Remark::Error { error });
+        let remarks = warnings.chain(error);
         remarks.map(|remark| remark.json(at, operation)).collect()
     }
 

@@ -139,6 +139,22 @@ fn every_line_of_stderr_is_an_event_however_it_ends() {
         let shown = all.contains(&"message");
         assert_eq!(shown, opened || *code == 9, "{words:?}: {all:?}");
     }
+    // What nobody could be given is told in the same form.
+    let mut full = sandbox.command(&["update", "my-dev-stack", "--progress", "json"]);
+    full.args(["--image", "n8n=n8nio/n8n:1.20.0", "--force", "-o", "json"]);
+    let full = full.stdout(
+        fs_err::File::create("/dev/full")
+            .expect("a device")
+            .into_file(),
+    );
+    let ran = Ran::new(full.output().expect("the binary runs"));
+    let told = events(ran.ended(1));
+    let mut told = told.iter().filter_map(|event| event["message"].as_str());
+    assert!(
+        told.any(|message| message.contains("cannot be written")),
+        "{}",
+        ran.err
+    );
     // As text, too: what stands on stdout changes nothing.
     let ran = sandbox.run(&["rollback", "my-dev-stack", "--force", "--progress", "json"]);
     ran.ended(0);
