@@ -114,10 +114,7 @@ impl App {
         let (words, events) = (self.words.clone(), self.progress == Progress::Json);
         move |remark| {
             let remark = remark.worded(&words);
-            let line = match events {
-                true => remark.json(SystemClock.now(), None),
-                false => remark.text(),
-            };
+            let line = remark.line(events, SystemClock.now());
             let _ = std::io::stderr().write_all(line.as_bytes());
         }
     }

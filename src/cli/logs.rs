@@ -115,6 +115,7 @@ impl LogsArgs {
         let mut stop: watch::Receiver<u32> = stops(app, "");
         let (pause, patience) = logs.pace();
         let mut silence = None;
+        let say = app.voice();
         while !out.raw.is_gone() {
             tokio::select! {
                 () = world.clock.sleep(pause) => {}
@@ -138,7 +139,6 @@ impl LogsArgs {
                     }
                 }
             }
-            let say = app.voice();
             for message in logs.warnings.drain(..).filter(|_| !app.quiet) {
                 say(Remark::Warning { message });
             }

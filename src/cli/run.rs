@@ -185,11 +185,12 @@ fn checked(cli: Cli) -> Result<Cli, clap::Error> {
 
 /// `--help`, `--version`, or a usage error.
 fn not_parsed(argv: &[OsString], env: &Env, error: clap::Error) -> u8 {
+    let events = usage::wants_events(argv);
     if usage::is_text(&error) && !error.use_stderr() {
         return written(
             std::io::stdout().write_all(error.render().to_string().as_bytes()),
             0,
-            usage::wants_events(argv),
+            events,
         );
     }
     let error = usage::clean(error);
@@ -203,7 +204,6 @@ fn not_parsed(argv: &[OsString], env: &Env, error: clap::Error) -> u8 {
     };
     let failed = CommandError::usage(usage::message(&rendered));
     let mut reply = Reply::new(&usage::command(argv)).failed(failed);
-    let events = usage::wants_events(argv);
     if !events {
         let _ = std::io::stderr().write_all(text.as_bytes());
         reply = reply.said();
@@ -267,11 +267,7 @@ fn written(result: std::io::Result<()>, code: u8, events: bool) -> u8 {
     match result {
         Err(error) if !is_gone(&error) => {
             let message = format!("error: the result cannot be written to stdout: {error}");
-            let remark = Remark::Message { message };
-            let line = match events {
-                true => remark.json(SystemClock.now(), None),
-                false => remark.text(),
-            };
+            let line = Remark::Message { message }.line(events, SystemClock.now());
             let _ = std::io::stderr().write_all(line.as_bytes());
             if code == 0 { 1 } else { code }
         }

@@ -45,14 +45,12 @@ impl ImageRef {
 
     /// The full name that Docker resolves it to, e.g. `docker.io/library/postgres:15`.
     pub fn normalized(&self) -> String {
-        let mut full = format!("{}/{}", self.registry(), self.repository());
-        for (mark, part) in [(':', self.tag()), ('@', self.digest())] {
-            if let Some(part) = part {
-                full.push(mark);
-                full.push_str(&part);
-            }
-        }
-        full
+        let (registry, repository) = resolved(self.name());
+        let behind = |mark: char, part: Option<String>| {
+            part.map_or_else(String::new, |part| format!("{mark}{part}"))
+        };
+        let (tag, digest) = (behind(':', self.tag()), behind('@', self.digest()));
+        format!("{registry}/{repository}{tag}{digest}")
     }
 
     /// The registry's host, `docker.io` where none was typed.
@@ -256,8 +254,8 @@ pub fn hint(current: &ImageRef, typed: &str) -> Option<String> {
     {
         return None;
     }
-    match typed.0.strip_prefix(typed.name())?.strip_prefix(':') {
-        Some(tag) => meant(tag.split('@').next().unwrap_or(tag)),
+    match Parts::of(&typed.0).tag {
+        Some(tag) => meant(tag),
         None => Some(format!("did you mean {}?", current.name())),
     }
 }

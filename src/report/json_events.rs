@@ -23,15 +23,21 @@ impl<W: Write + Send> JsonEvents<W> {
 
 impl<W: Write + Send> Listener for JsonEvents<W> {
     fn event(&self, event: &Event) {
-        if let Ok(json) = serde_json::to_string(event) {
+        if let Ok(line) = line(event) {
             let mut to = self
                 .0
                 .lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner());
-            let _ = to.write_all(format!("{}\n", escape::json(&json)).as_bytes());
+            let _ = to.write_all(line.as_bytes());
             let _ = to.flush();
         }
     }
+}
+
+/// A document on one line, with its end.
+fn line(document: &impl Serialize) -> serde_json::Result<String> {
+    let json = serde_json::to_string(document)?;
+    Ok(format!("{}\n", escape::json(&json)))
 }
 
 /// What is said beside the events of an operation, on the same stream and in the same form.
@@ -70,8 +76,15 @@ impl Remark {
         }
     }
 
-    /// As one line of text, with its end.
-    pub fn text(&self) -> String {
+    /// As the line that says it on its own, with its end: an event where those are wanted, else text.
+    pub fn line(&self, events: bool, at: Timestamp) -> String {
+        match events {
+            true => self.json(at, None),
+            false => self.text(),
+        }
+    }
+
+    fn text(&self) -> String {
         let (kind, text) = match self {
             Self::Message { message } => ("", message),
             Self::Warning { message } => ("warning: ", message),
@@ -96,7 +109,6 @@ impl Remark {
             operation_id,
             remark: self,
         };
-        let json = serde_json::to_string(&document).expect("string keys and a time");
-        format!("{}\n", escape::json(&json))
+        line(&document).expect("string keys and a time")
     }
 }

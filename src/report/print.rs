@@ -286,13 +286,21 @@ impl Reply {
             Body::Change(data) => data.operation_id.as_deref(),
             _ => None,
         };
-        let warnings = (!how.quiet).then(|| reply.warnings(false));
-        let error = reply.error.as_ref().filter(|_| !reply.said);
-        let warnings = warnings.into_iter().flatten();
+        let (warnings, error) = reply.said_on_stderr(how.quiet);
+        let warnings = warnings.into_iter();
         let warnings = warnings.map(|message| Remark::Warning { message });
         let error = error.cloned().map(|error| Remark::Error { error });
         let remarks = warnings.chain(error);
         remarks.map(|remark| remark.json(at, operation)).collect()
+    }
+
+    /// The warnings, and the error unless it stands there already.
+    fn said_on_stderr(&self, quiet: bool) -> (Vec<String>, Option<&ErrorDocument>) {
+        let warnings = match quiet {
+            true => Vec::new(),
+            false => self.warnings(false),
+        };
+        (warnings, self.error.as_ref().filter(|_| !self.said))
     }
 
     fn data(&self) -> Value {
@@ -333,13 +341,12 @@ pub fn print(
 ) -> io::Result<()> {
     let reply = &reply.worded(&how.words);
     let mut said = Paper::new();
-    if !how.quiet {
-        for warning in reply.warnings(false) {
-            said.block("warning: ", Ink::Yellow, &warning);
-        }
+    let (warnings, error) = reply.said_on_stderr(how.quiet);
+    for warning in warnings {
+        said.block("warning: ", Ink::Yellow, &warning);
     }
-    if let Some(error) = reply.helped(&how.words).filter(|_| !reply.said) {
-        said.append(text::error(&error, &reply.body));
+    if let Some(error) = error {
+        said.append(text::error(error, &reply.body));
     }
     let _ = err.write_all(said.render(how.color_err).as_bytes());
     let _ = err.flush();

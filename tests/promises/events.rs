@@ -29,94 +29,59 @@ fn names(events: &[Value]) -> Vec<&str> {
 #[test]
 fn every_line_of_stderr_is_an_event_however_it_ends() {
     let sandbox = Sandbox::new();
-    let fault = |fault: &str| {
-        sandbox
-            .run(&["sandbox", "fault", "add", fault])
-            .ended(0)
-            .code
-    };
-    fault("health:n8n@n8nio/n8n:1.21.0=unhealthy");
-    fault("pull:n8nio/n8n:9.9.9=missing");
-    let table: &[(&[&str], i32, &str)] = &[
-        (&["update", "my-dev-stack"], 2, "usage"),
-        (&["update", "my-dev-stack", "--no-such-flag"], 2, "usage"),
+    for fault in [
+        "health:n8n@n8nio/n8n:1.21.0=unhealthy",
+        "pull:n8nio/n8n:9.9.9=missing",
+    ] {
+        sandbox.run(&["sandbox", "fault", "add", fault]).ended(0);
+    }
+    let table = [
+        ("update my-dev-stack", 2, "usage"),
+        ("update my-dev-stack --no-such-flag", 2, "usage"),
         (
-            &["update", "no-such-stack", "--image", "n8n=n8nio/n8n:1.20.0"],
+            "update no-such-stack --image n8n=n8nio/n8n:1.20.0",
             8,
             "deployment_not_found",
         ),
         (
-            &["update", "my-dev-stack", "--image", "n8n=n8nio/n8n:1.20.0"],
+            "update my-dev-stack --image n8n=n8nio/n8n:1.20.0",
             9,
             "no_terminal",
         ),
         (
-            &[
-                "update",
-                "my-dev-stack",
-                "--image",
-                "n8n=n8nio/n8n:9.9.9",
-                "--force",
-            ],
+            "update my-dev-stack --image n8n=n8nio/n8n:9.9.9 --force",
             3,
             "image_missing",
         ),
         (
-            &[
-                "update",
-                "my-dev-stack",
-                "--image",
-                "n8n=n8nio/n8n:1.21.0",
-                "--force",
-                "--health-timeout",
-                "2s",
-            ],
+            "update my-dev-stack --image n8n=n8nio/n8n:1.21.0 --force --health-timeout 2s",
             4,
             "unhealthy",
         ),
         (
-            &[
-                "update",
-                "my-dev-stack",
-                "--instance-type",
-                "t3.nano2",
-                "--force",
-            ],
+            "update my-dev-stack --instance-type t3.nano2 --force",
             3,
             "type_exists",
         ),
         (
-            &[
-                "update",
-                "my-dev-stack",
-                "--image",
-                "n8n=n8nio/n8n:1.20.0",
-                "--force",
-            ],
+            "update my-dev-stack --image n8n=n8nio/n8n:1.20.0 --force",
             0,
             "",
         ),
         (
-            &[
-                "update",
-                "my-dev-stack",
-                "--image",
-                "n8n=n8nio/n8n:1.20.0",
-                "--force",
-            ],
+            "update my-dev-stack --image n8n=n8nio/n8n:1.20.0 --force",
             0,
             "",
         ),
-        (&["resume", "my-dev-stack"], 0, ""),
+        ("resume my-dev-stack", 0, ""),
     ];
-    for (words, code, error) in table {
-        let words: Vec<&str> = words
-            .iter()
-            .copied()
+    for (line, code, error) in table {
+        let words: Vec<&str> = line
+            .split(' ')
             .chain(["--progress", "json", "-o", "json"])
             .collect();
         let ran = sandbox.run(&words);
-        ran.ended(*code);
+        ran.ended(code);
         let (events, result) = (events(&ran), ran.json());
         let told = events.iter().find(|event| event["event"] == "error");
         match told {
@@ -125,7 +90,7 @@ fn every_line_of_stderr_is_an_event_however_it_ends() {
         }
         assert_eq!(
             result["error"]["code"].as_str().unwrap_or_default(),
-            *error,
+            error,
             "{words:?}"
         );
         let all = names(&events);
@@ -137,7 +102,7 @@ fn every_line_of_stderr_is_an_event_however_it_ends() {
         );
         // The plan, for people who read the log of a pipeline.
         let shown = all.contains(&"message");
-        assert_eq!(shown, opened || *code == 9, "{words:?}: {all:?}");
+        assert_eq!(shown, opened || code == 9, "{words:?}: {all:?}");
     }
     // What nobody could be given is told in the same form.
     let mut full = sandbox.command(&["update", "my-dev-stack", "--progress", "json"]);

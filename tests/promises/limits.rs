@@ -271,7 +271,12 @@ impl Place {
 
     /// Does the work of a record to its end: what it ended with, and its log.
     fn works(&self, record: &Path) -> (String, String) {
-        self.sh(program(), &[record.to_str().expect("UTF-8")]);
+        self.works_by(program(), record)
+    }
+
+    /// The same by another text of the program.
+    fn works_by(&self, program: &str, record: &Path) -> (String, String) {
+        self.sh(program, &[record.to_str().expect("UTF-8")]);
         let read = |name: &str| fs_err::read_to_string(record.join(name)).unwrap_or_default();
         (read("status").trim().to_owned(), read("log"))
     }
@@ -358,15 +363,12 @@ take() { [ "$1" = 8 ] || [ "$3" != 0 ]; }
     fs_err::write(place.state().join("hands.record"), hands).expect("a file");
     // What they stand for is not defined again behind them.
     let program = program().replacen("\ntake() {", "\nits_take() {", 1);
-    place.sh(
-        &format!("{SCENE}{program}"),
-        &[record.to_str().expect("UTF-8")],
-    );
+    let (status, log) = place.works_by(&format!("{SCENE}{program}"), &record);
     let read = |path: PathBuf| fs_err::read_to_string(path).unwrap_or_default();
     let root = place.dir.path().join("root");
-    assert_eq!(read(record.join("status")).trim(), "failed busy");
+    assert_eq!(status, "failed busy");
     assert_eq!(
-        read(record.join("log")),
+        log,
         format!(
             "waits for the way back that is at work: {0}\nends an older job: {0}\nanother job does not end\n",
             other.display()

@@ -166,6 +166,23 @@ fn json_events_are_one_a_line() {
 }
 
 #[test]
+fn a_remark_names_the_program_as_it_was_called_in_both_forms() {
+    let words = Words {
+        program: "geusemaker --sandbox".into(),
+    };
+    let message = "see geusemaker status it\u{1b}".to_owned();
+    let remark = crate::report::Remark::Warning { message }.worded(&words);
+    let at = crate::report::fixture::at(0);
+    let text = remark.line(false, at);
+    assert_eq!(text, "warning: see geusemaker --sandbox status it\\u{1b}\n");
+    let line = remark.line(true, at);
+    assert!(line.ends_with("}\n") && !line.contains('\u{1b}'), "{line}");
+    let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(event["event"], "warning");
+    assert_eq!(event["message"], "see geusemaker --sandbox status it\u{1b}");
+}
+
+#[test]
 fn progress_that_can_be_counted_has_its_numbers() {
     let json = |count| {
         let kind = EventKind::StepProgress {
