@@ -95,7 +95,9 @@ impl<'p> Gate<'p> {
                 (*id, *base) = (c.id.clone(), c.restarts);
             }
             let crashes = c.restarts.saturating_sub(*base);
-            let colour = c.colour();
+            // What must run is no one-shot: that it ended well is not well.
+            let ended = c.colour() == Colour::Finished && self.verify.must_run.contains(service);
+            let colour = if ended { Colour::Red } else { c.colour() };
             self.knows(service, c, colour, now);
             match colour {
                 Colour::Green | Colour::Finished => {

@@ -1,5 +1,7 @@
 //! Looks in, verdicts out.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::model::{GateSettings, RunState};
 use crate::plan::StackState;
@@ -14,6 +16,7 @@ fn verify(must: &[&str], may_be_red: &[&str]) -> VerifyHealth {
             stable_ms: 10_000,
         },
         must: names(must),
+        must_run: BTreeSet::new(),
         may_be_red: names(may_be_red),
         declared: Default::default(),
         expect: StackState {
@@ -444,6 +447,40 @@ fn a_machine_that_slept_over_the_timeout_looks_and_holds_once_more() {
         matches!(verdict, Verdict::Failed(_)),
         "it does not begin again: {verdict:?}"
     );
+}
+
+#[test]
+fn what_must_run_is_no_one_shot_that_ended_well() {
+    let may_end = verify(&["n8n", "qdrant"], &[]);
+    let verify = VerifyHealth {
+        must_run: [service("n8n")].into(),
+        ..verify(&["n8n", "qdrant"], &[])
+    };
+    let both = |n8n| vec![n8n, exited("qdrant", 0, "no")];
+    let ended = || both(exited("n8n", 0, "no"));
+    let second = with("n8n", |c| c.name = "n8n-2".into());
+    let of_two = [ended(), vec![second]].concat();
+    let red = "n8n: exited with code 0";
+    for (verify, looks, at_once, at_last) in [
+        (&may_end, ended(), "holds 0", "passed".to_owned()),
+        (&verify, both(green("n8n")), "holds 0", "passed".to_owned()),
+        (
+            &verify,
+            ended(),
+            &*format!("waits: {red}"),
+            format!("failed: {red}"),
+        ),
+        (
+            &verify,
+            of_two,
+            &*format!("waits: {red}"),
+            format!("failed: {red}"),
+        ),
+    ] {
+        let mut gate = Gate::new(verify, at());
+        assert_eq!(word(&gate.look(&looks, after(0.0))), at_once);
+        assert_eq!(word(&gate.look(&looks, after(10.0))), at_last);
+    }
 }
 
 /// A running n8n: what Docker says, what its probe says, and how often it restarted.

@@ -152,6 +152,7 @@ pub(crate) fn verify(name: &str, tag: &str) -> Action {
             stable_ms: 10_000,
         },
         must: BTreeSet::from([service()]),
+        must_run: BTreeSet::new(),
         may_be_red: BTreeSet::new(),
         declared: Default::default(),
         expect: state(name, tag),

@@ -350,6 +350,10 @@ pub struct VerifyHealth {
     pub gate: GateSettings,
     /// The services that must be green.
     pub must: BTreeSet<ServiceName>,
+    /// Of these, those that may not end with code 0 either: what declares its health, and what this step's plan gives
+    /// another image. Any other may be a one-shot that ran when the plan was made.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub must_run: BTreeSet<ServiceName>,
     /// The services that were red before: they only warn.
     pub may_be_red: BTreeSet<ServiceName>,
     /// What the compose file declares of their health.

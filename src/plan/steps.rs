@@ -416,9 +416,16 @@ impl Maker<'_> {
         // One gate for all: it holds for the longest that a service asks for.
         let asked = must.iter().filter_map(|s| declared.get(s)?.stable_ms);
         gate.stable_ms = asked.fold(gate.stable_ms, u64::max);
+        let new_image =
+            |s: &ServiceName| forward && self.before.images.get(s) != self.after.images.get(s);
+        let must_run = must
+            .iter()
+            .filter(|s| declared.contains_key(*s) || new_image(s));
+        let must_run = must_run.cloned().collect();
         Action::VerifyHealth(VerifyHealth {
             gate,
             must,
+            must_run,
             may_be_red,
             declared,
             expect: expect.clone(),

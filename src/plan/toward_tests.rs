@@ -291,6 +291,42 @@ fn an_update_names_what_was_observed_and_what_is_wanted() {
     assert_eq!(plan.public_ip.as_deref(), Some("203.0.113.10"));
 }
 
+/// The services that may not end with code 0: of the plan's last look, and of that behind its undo.
+fn must_run(plan: &Plan) -> [String; 2] {
+    let of = |steps: &[Step]| {
+        let verify = steps.iter().find_map(|s| match &s.action {
+            Action::VerifyHealth(verify) => Some(verify),
+            _ => None,
+        });
+        words(&verify.expect("it looks").must_run)
+    };
+    [of(&plan.steps), of(&plan.after_undo)]
+}
+
+#[test]
+fn what_declares_its_health_or_gets_another_image_may_not_end_with_0() {
+    let declares = "x-geusemaker:\n  health:\n    postgres: { tcp: \"127.0.0.1:5432\" }\n";
+    let new: &[(&str, &str)] = &[("n8n", "n8nio/n8n:1.20.0")];
+    for (to, images, more, expected) in [
+        (Some("t3.large"), &[][..], "", ["", ""]),
+        (None, new, "", ["n8n", ""]),
+        (
+            Some("t3.large"),
+            new,
+            declares,
+            ["n8n postgres", "postgres"],
+        ),
+    ] {
+        let mut scene = scene(to, images);
+        scene.write(&[COMPOSE, more].concat());
+        assert_eq!(
+            must_run(&scene.plan()),
+            expected,
+            "{to:?} {images:?} {more}"
+        );
+    }
+}
+
 #[test]
 fn what_proves_an_undo_is_the_state_before() {
     for shape in shapes() {
@@ -784,6 +820,8 @@ fn the_serialised_plan_keeps_its_form() {
       must:
       - n8n
       - postgres
+      must_run:
+      - n8n
       may_be_red: []
       expect:
         instance_type: t3.large

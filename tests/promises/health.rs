@@ -326,8 +326,13 @@ fn a_plan_names_what_was_red_before_by_dockers_word_alone_and_afterwards_it_only
     );
 }
 
-/// Crawl4ai ends by itself, with code 0, when the gate begins.
-struct Ends(Arc<Memory>);
+/// A service ends by itself, with code 0, when the gate begins: as one with this restart policy and health check.
+struct Ends {
+    memory: Arc<Memory>,
+    service: &'static str,
+    policy: &'static str,
+    healthcheck: bool,
+}
 
 impl Listener for Ends {
     fn event(&self, event: &Event) {
@@ -337,12 +342,57 @@ impl Listener for Ends {
             ..
         } = event.kind
         {
-            let mut world = self.0.world();
+            let mut world = self.memory.world();
             let host = world.hosts.get_mut(SEED_INSTANCE).expect("it");
-            let ended = host.engine.stop("crawl4ai", event.at);
+            let container = host.engine.container(self.service).expect("it runs");
+            container.restart_policy = self.policy.into();
+            container.healthcheck = self.healthcheck;
+            let ended = host.engine.stop(self.service, event.at);
             ended.expect("it ran");
         }
     }
+}
+
+/// n8n gets another image, and `service` ends with code 0 when the gate begins. How that ended, and what is said of it.
+async fn ends_with_0(
+    service: &'static str,
+    policy: &'static str,
+    healthcheck: bool,
+    declared: bool,
+) -> (Outcome, bool, String) {
+    let rig = Rig::new();
+    if !declared {
+        let mut world = rig.memory.world();
+        let host = world.hosts.get_mut(SEED_INSTANCE).expect("it");
+        let text = host.memory.files.0.get_mut(&format!("/{FILE}"));
+        let text = text.expect("the compose file");
+        let is_his = |line: &&str| line.starts_with(&format!("    {service}: {{"));
+        assert_eq!(text.lines().filter(is_his).count(), 1);
+        *text = text.split_inclusive('\n').filter(|l| !is_his(l)).collect();
+    }
+    let world = World {
+        listener: Arc::new(Ends {
+            memory: rig.memory.clone(),
+            service,
+            policy,
+            healthcheck,
+        }),
+        ..rig.laptop("here")
+    };
+    let n8n = ServiceName::new("n8n").expect("a service");
+    let image = ImageRef::new("n8nio/n8n:1.20.0").expect("a reference");
+    let request = UpdateRequest {
+        deployment: rig.memory.deployment().name,
+        instance_type: None,
+        images: BTreeMap::from([(n8n, image)]),
+        fallback_types: vec![],
+        options: options(),
+    };
+    let prepared = prepare_update(&world, &request).await;
+    let ended = goes(&world, prepared.expect("it can be known")).await;
+    let named = format!("{service} ended by itself, with code 0");
+    let warned = ended.data.warnings.contains(&named);
+    (ended.outcome, warned, format!("{:?}", ended.error))
 }
 
 #[test]
@@ -353,39 +403,26 @@ fn a_service_that_ends_with_0_without_policy_and_health_check_counts_as_fine_and
             ("no", true, false),
             ("unless-stopped", false, false),
         ] {
-            let rig = Rig::new();
-            {
-                let mut world = rig.memory.world();
-                let host = world.hosts.get_mut(SEED_INSTANCE).expect("it");
-                let container = host.engine.container("crawl4ai").expect("it runs");
-                container.restart_policy = policy.into();
-                container.healthcheck = healthcheck;
-                let text = host.memory.files.0.get_mut(&format!("/{FILE}"));
-                let text = text.expect("the compose file");
-                let declared = "    crawl4ai: { http: \"http://127.0.0.1:11235/health\" }\n";
-                assert!(text.contains(declared));
-                *text = text.replace(declared, "");
-            }
-            let world = World {
-                listener: Arc::new(Ends(rig.memory.clone())),
-                ..rig.laptop("here")
-            };
-            let n8n = ServiceName::new("n8n").expect("a service");
-            let image = ImageRef::new("n8nio/n8n:1.20.0").expect("a reference");
-            let request = UpdateRequest {
-                deployment: rig.memory.deployment().name,
-                instance_type: None,
-                images: BTreeMap::from([(n8n, image)]),
-                fallback_types: vec![],
-                options: options(),
-            };
-            let prepared = prepare_update(&world, &request).await;
-            let ended = goes(&world, prepared.expect("it can be known")).await;
-            let place = format!("{policy} {healthcheck}: {:?}", ended.error);
-            let is_updated = ended.outcome == Outcome::Updated;
-            assert_eq!(is_updated, fine, "{place}");
-            let named = "crawl4ai ended by itself, with code 0".to_owned();
-            assert_eq!(ended.data.warnings.contains(&named), fine, "{place}");
+            let (outcome, warned, error) =
+                ends_with_0("crawl4ai", policy, healthcheck, false).await;
+            let place = format!("{policy} {healthcheck}: {error}");
+            assert_eq!(outcome == Outcome::Updated, fine, "{place}");
+            assert_eq!(warned, fine, "{place}");
+        }
+    });
+}
+
+#[test]
+fn what_declares_its_health_or_got_another_image_may_not_end_with_0() {
+    // Both were "finished" before, as a one-shot is: the update ended well, and the service was down.
+    block_on(async {
+        for (service, declared) in [("crawl4ai", true), ("n8n", false), ("n8n", true)] {
+            let (outcome, warned, error) = ends_with_0(service, "no", false, declared).await;
+            let place = format!("{service} {declared}: {error}");
+            assert_eq!(outcome, Outcome::RolledBack, "{place}");
+            assert!(!warned, "{place}");
+            let says = format!("not healthy: {service}: exited with code 0");
+            assert!(error.contains(&says), "{place}");
         }
     });
 }
