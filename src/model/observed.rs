@@ -364,9 +364,10 @@ impl ProjectFacts {
         files_sha256(&self.sums()?)
     }
 
-    /// The container of a service: the running one first, else any.
+    /// The container of a service: the running one first, else any. Not one that was made by `compose run`.
     pub fn service(&self, name: &ServiceName) -> Option<&ContainerFacts> {
-        let mut all = self.containers.iter().filter(|c| &c.service == name);
+        let of_it = |c: &&ContainerFacts| &c.service == name && !c.one_off;
+        let mut all = self.containers.iter().filter(of_it);
         let first = all.clone().next();
         all.find(|c| c.running()).or(first)
     }
@@ -545,4 +546,24 @@ pub struct RunningImage {
     pub id: Sha256Id,
     /// A digest under which a registry knows it, `sha256:…`; None for an image that was never pulled.
     pub digest: Option<Sha256Id>,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::fixtures::{host, service};
+
+    #[test]
+    fn what_compose_run_made_speaks_for_no_service() {
+        // It runs, and comes first: a tag that moved was compared with its image, and nothing was pulled.
+        let mut project = host().projects.remove(0);
+        let n8n = service("n8n");
+        let at = project.containers.iter().position(|c| c.service == n8n);
+        let at = at.expect("it is there");
+        let mut one_off = project.containers[at].clone();
+        (one_off.name, one_off.one_off) = ("dev-n8n-run-1".into(), true);
+        project.containers.insert(0, one_off);
+        assert_eq!(project.service(&n8n).map(|c| &*c.name), Some("n8n"));
+        project.containers.remove(at + 1);
+        assert_eq!(project.service(&n8n), None);
+    }
 }
