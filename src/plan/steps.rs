@@ -315,6 +315,14 @@ impl Maker<'_> {
             })
             .filter(|t| t.reference.digest().is_none())
             .collect();
+        // A container that is made anew has the policy that the file says. Where it was stopped before, the host has
+        // written down what it had, and puts that back.
+        let anew = |name: &str| {
+            let mut of = self.running.iter().filter(|c| c.name == name);
+            of.any(|c| images.contains_key(&c.service))
+        };
+        let mut policies = self.policies();
+        policies.retain(|p| !anew(&p.name));
         Action::ApplyImages(Box::new(ApplyImages {
             project: stack.project.name.clone(),
             file: self.input.deployment.compose.file.clone(),
@@ -326,7 +334,7 @@ impl Maker<'_> {
             back: false,
             tags,
             services,
-            policies: self.policies(),
+            policies,
             start: true,
         }))
     }

@@ -778,9 +778,7 @@ fn the_serialised_plan_keeps_its_form() {
         container: n8n
         reference: n8nio/n8n:1.20.0
         id: null
-      policies:
-      - name: n8n
-        restart_policy: always
+      policies: []
       start: true
       undo:
       - on: i-0123456789abcdef0

@@ -150,6 +150,52 @@ fn a_path_with_a_comma_or_a_newline_is_refused() {
 }
 
 #[test]
+fn a_restart_policy_that_was_edited_comes_with_the_image() {
+    // The one that the container had was put back behind it, though the plan had said that it changes.
+    let sandbox = Sandbox::new();
+    let change = |policy: &str| {
+        let update = format!("--restart={policy}");
+        let call = [
+            "exec",
+            "my-dev-stack",
+            "--",
+            "docker",
+            "update",
+            &update,
+            "n8n",
+        ];
+        sandbox.run(&call).ended(0);
+    };
+    let policy = || {
+        let format = "{{.HostConfig.RestartPolicy.Name}}";
+        let call = [
+            "exec",
+            "my-dev-stack",
+            "--",
+            "docker",
+            "inspect",
+            "--type",
+            "container",
+        ];
+        let ran = sandbox.run(&[&call[..], &["--format", format, "n8n"]].concat());
+        ran.ended(0).out.trim().to_owned()
+    };
+    change("always");
+    let image = "n8n=n8nio/n8n:1.20.0";
+    assert_eq!(pending(&sandbox, &[image]), ["n8n.restart: changed"]);
+    // What is taken back has what it had.
+    let update = ["update", "my-dev-stack", "--image", image, "--force"];
+    let ill = "health:n8n@n8nio/n8n:1.20.0=unhealthy";
+    sandbox.run(&["sandbox", "fault", "add", ill]).ended(0);
+    let short = ["--health-timeout", "3s"];
+    sandbox.run(&[&update[..], &short].concat()).ended(4);
+    assert_eq!(policy(), "always");
+    sandbox.run(&["sandbox", "fault", "clear"]).ended(0);
+    sandbox.run(&update).ended(0);
+    assert_eq!(policy(), "unless-stopped");
+}
+
+#[test]
 fn pending_edits_are_listed_by_name_and_never_by_value() {
     let sandbox = Sandbox::new();
     let image = "n8n=n8nio/n8n:1.20.0";
