@@ -51,11 +51,12 @@ fn before(
 ) -> Result<Box<Ready>, Box<Reply>> {
     let reply = Reply::new(command).of(name);
     match prepared {
-        Prepared::Unchanged(data) => Err(Box::new(
-            reply
-                .outcome(Outcome::Unchanged)
-                .body(looked(data, options)),
-        )),
+        Prepared::Unchanged(mut data) => {
+            // There was no plan: what its checks warn of stands in the result.
+            data.plan.take_if(|_| !options.dry_run);
+            let body = looked(data, options);
+            Err(Box::new(reply.outcome(Outcome::Unchanged).body(body)))
+        }
         Prepared::Refused(data, error) => Err(Box::new(
             reply
                 .outcome(Outcome::Refused)
@@ -87,7 +88,8 @@ fn agreed(
         return Err(Box::new(reply.body(Body::DryRun { data, ready })));
     }
     if !app.quiet {
-        app.show(&text::plan(plan, checks, compose_diff));
+        let checks: Vec<Check> = checks.iter().map(|c| app.words.check(c)).collect();
+        app.show(&text::plan(plan, &checks, compose_diff));
     }
     let down = match plan.expected_downtime_seconds {
         0 => String::new(),

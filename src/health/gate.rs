@@ -14,16 +14,23 @@ pub struct Gate<'p> {
     verify: &'p VerifyHealth,
     began: Timestamp,
     /// Since when all is green without a break, and with which containers.
-    green: Option<(Timestamp, BTreeMap<ServiceName, Seen>)>,
+    green: Option<(Timestamp, BTreeMap<One, Seen>)>,
     first_green: Option<Timestamp>,
     /// At the first look after the time was over: that look, where nothing was green before it. A machine that
     /// slept until then has not looked before.
     first_late: Option<Option<Timestamp>>,
-    /// Since when a service that must be green is red without a break.
-    red_since: BTreeMap<ServiceName, Timestamp>,
-    /// Since when each container is seen, and whether it was green in this gate.
-    known: BTreeMap<ServiceName, (String, Timestamp, bool)>,
-    restarts_at_start: BTreeMap<ServiceName, (String, u32)>,
+    /// Since when what must be green is red without a break.
+    red_since: BTreeMap<One, Timestamp>,
+    /// Since when this run of a container is seen, and whether it was green in this gate.
+    known: BTreeMap<One, (String, Timestamp, bool)>,
+    restarts_at_start: BTreeMap<One, (String, u32)>,
+}
+
+/// A container of a service, by its name: of a scaled service each counts. Without a name: there is none.
+type One = (ServiceName, String);
+
+fn one(c: &ContainerFacts) -> One {
+    (c.service.clone(), c.name.clone())
 }
 
 /// What must stay the same while the gate holds.
@@ -33,6 +40,14 @@ struct Seen {
     image: Sha256Id,
     restarts: u32,
     started_at: String,
+}
+
+/// What one container adds to a verdict.
+#[derive(Debug, Default)]
+struct Judged {
+    green: Option<Seen>,
+    not_green: Option<String>,
+    hopeless: Vec<String>,
 }
 
 /// What the gate says after a look.
@@ -68,8 +83,19 @@ impl<'p> Gate<'p> {
         }
     }
 
-    /// Takes one look at the project's containers.
+    /// Takes one look at the project's containers, which takes no time.
     pub fn look(&mut self, containers: &[ContainerFacts], now: Timestamp) -> Verdict {
+        self.seen(containers, now, now)
+    }
+
+    /// The same for a look that was begun at `asked` and has its answer `now`: a machine may have slept in between, and
+    /// what was seen was so at no later time than it is told, nor earlier than it was asked.
+    pub fn seen(
+        &mut self,
+        containers: &[ContainerFacts],
+        asked: Timestamp,
+        now: Timestamp,
+    ) -> Verdict {
         self.not_before(now);
         if ms_between(self.began, now) >= self.verify.gate.timeout_ms {
             let fresh = self.green.is_none().then_some(now);
@@ -78,61 +104,38 @@ impl<'p> Gate<'p> {
         let mut not_green = Vec::new();
         let mut hopeless = Vec::new();
         let mut seen = BTreeMap::new();
-        for service in &self.verify.must {
-            let container = pick(containers, service);
-            let Some(c) = container else {
+        let verify = self.verify;
+        for service in &verify.must {
+            let mut all: Vec<_> = containers.iter().filter(|c| is_of(c, service)).collect();
+            let none = (service.clone(), String::new());
+            if all.is_empty() {
                 not_green.push(format!("{service}: no container"));
-                if self.red_for(service, now) >= self.patience() {
+                if self.red_for(none, now) >= self.patience() {
                     hopeless.push(format!("{service}: no container"));
                 }
                 continue;
-            };
-            let (id, base) = self
-                .restarts_at_start
-                .entry(service.clone())
-                .or_insert_with(|| (c.id.clone(), c.restarts));
-            if *id != c.id {
-                (*id, *base) = (c.id.clone(), c.restarts);
             }
-            let crashes = c.restarts.saturating_sub(*base);
-            // What must run is no one-shot: that it ended well is not well.
-            let ended = c.colour() == Colour::Finished && self.verify.must_run.contains(service);
-            let colour = if ended { Colour::Red } else { c.colour() };
-            self.knows(service, c, colour, now);
-            match colour {
-                Colour::Green | Colour::Finished => {
-                    self.red_since.remove(service);
-                    seen.insert(
-                        service.clone(),
-                        Seen {
-                            container: c.id.clone(),
-                            image: c.image_id.clone(),
-                            restarts: c.restarts,
-                            started_at: c.started_at.clone(),
-                        },
-                    );
-                }
-                Colour::Yellow => {
-                    self.red_since.remove(service);
-                    not_green.push(format!("{service}: starting"));
-                }
-                Colour::Red => {
-                    not_green.push(describe(c));
-                    let long = self.red_for(service, now) >= self.patience();
-                    if long && !self.may_come_up(service, c, now) {
-                        hopeless.push(describe(c));
-                    }
+            if let Some(since) = self.red_since.remove(&none) {
+                for c in &all {
+                    self.red_since.entry(one(c)).or_insert(since);
                 }
             }
-            if crashes >= CRASH_LOOP {
-                hopeless.push(format!("{service}: restarted {crashes} times"));
+            all.sort_by_key(|c| rank(colour(verify, c)));
+            // All of them count, and the worst speaks.
+            let mut worst = None;
+            for c in all {
+                let judged = self.container(c, now);
+                worst = worst.or(judged.not_green);
+                hopeless.extend(judged.hopeless);
+                seen.extend(judged.green.map(|green| (one(c), green)));
             }
+            not_green.extend(worst);
         }
         if !hopeless.is_empty() {
             return Verdict::Failed(hopeless);
         }
         if not_green.is_empty() {
-            return self.hold(seen, containers, now);
+            return self.hold(seen, containers, asked, now);
         }
         self.green = None;
         if ms_between(self.began, now) >= self.verify.gate.timeout_ms {
@@ -141,10 +144,52 @@ impl<'p> Gate<'p> {
         Verdict::Waiting(not_green.join("; "))
     }
 
+    fn container(&mut self, c: &ContainerFacts, now: Timestamp) -> Judged {
+        let (id, base) = self
+            .restarts_at_start
+            .entry(one(c))
+            .or_insert_with(|| (c.id.clone(), c.restarts));
+        if *id != c.id {
+            (*id, *base) = (c.id.clone(), c.restarts);
+        }
+        let crashes = c.restarts.saturating_sub(*base);
+        let colour = colour(self.verify, c);
+        self.knows(c, colour, now);
+        let mut out = Judged::default();
+        match colour {
+            Colour::Green | Colour::Finished => {
+                self.red_since.remove(&one(c));
+                out.green = Some(Seen {
+                    container: c.id.clone(),
+                    image: c.image_id.clone(),
+                    restarts: c.restarts,
+                    started_at: c.started_at.clone(),
+                });
+            }
+            Colour::Yellow => {
+                self.red_since.remove(&one(c));
+                out.not_green = Some(format!("{}: starting", c.service));
+            }
+            Colour::Red => {
+                out.not_green = Some(describe(c));
+                let long = self.red_for(one(c), now) >= self.patience();
+                if long && !self.may_come_up(c, now) {
+                    out.hopeless.push(describe(c));
+                }
+            }
+        }
+        if crashes >= CRASH_LOOP {
+            out.hopeless
+                .push(format!("{}: restarted {crashes} times", c.service));
+        }
+        out
+    }
+
     fn hold(
         &mut self,
-        seen: BTreeMap<ServiceName, Seen>,
+        seen: BTreeMap<One, Seen>,
         containers: &[ContainerFacts],
+        asked: Timestamp,
         now: Timestamp,
     ) -> Verdict {
         self.first_green.get_or_insert(now);
@@ -154,7 +199,7 @@ impl<'p> Gate<'p> {
             _ => now,
         };
         self.green = Some((since, seen));
-        let held = ms_between(since, now);
+        let held = ms_between(since, asked);
         if held >= self.verify.gate.stable_ms {
             return Verdict::Passed {
                 green_at: self.first_green.unwrap_or(since),
@@ -162,7 +207,10 @@ impl<'p> Gate<'p> {
                     .verify
                     .may_be_red
                     .iter()
-                    .filter(|s| pick(containers, s).is_none_or(|c| !c.colour().is_well()))
+                    .filter(|service| {
+                        let mut all = containers.iter().filter(|c| is_of(c, service)).peekable();
+                        all.peek().is_none() || all.any(|c| !c.colour().is_well())
+                    })
                     .cloned()
                     .collect(),
             };
@@ -170,7 +218,7 @@ impl<'p> Gate<'p> {
         // Green came in time, or was there at the first look afterwards: it may hold longer than the timeout,
         // but not begin again for ever.
         if self.first_late != Some(Some(since))
-            && ms_between(self.began, now)
+            && ms_between(self.began, asked)
                 >= self
                     .verify
                     .gate
@@ -211,9 +259,9 @@ impl<'p> Gate<'p> {
     }
 
     /// Remembers a container from when it is first seen. One that starts anew is another one.
-    fn knows(&mut self, service: &ServiceName, c: &ContainerFacts, colour: Colour, now: Timestamp) {
+    fn knows(&mut self, c: &ContainerFacts, colour: Colour, now: Timestamp) {
         let run = format!("{} {} {}", c.id, c.started_at, c.restarts);
-        let known = self.known.entry(service.clone());
+        let known = self.known.entry(one(c));
         let known = known.or_insert_with(|| (run.clone(), now, false));
         if known.0 != run {
             *known = (run, now, false);
@@ -225,46 +273,69 @@ impl<'p> Gate<'p> {
     /// Whether a red that runs may still be on its way up. One that ended, restarts, or was green in this gate is not.
     /// A declared probe has no retries of its own, so it is waited for. Docker's `unhealthy` has had a start period and
     /// retries (Dockerfile reference, HEALTHCHECK): it ends the wait unless the service declares a `start_period`.
-    fn may_come_up(&self, service: &ServiceName, c: &ContainerFacts, now: Timestamp) -> bool {
-        let (Some((_, since, false)), Some(one)) =
-            (self.known.get(service), self.verify.declared.get(service))
-        else {
+    fn may_come_up(&self, c: &ContainerFacts, now: Timestamp) -> bool {
+        let (Some((_, since, false)), Some(declared)) = (
+            self.known.get(&one(c)),
+            self.verify.declared.get(&c.service),
+        ) else {
             return false;
         };
-        if c.status != "running" || self.restarted(service, c) {
+        if c.status != "running" || self.restarted(c) {
             return false;
         }
-        match (one.start_period_ms, c.health.as_deref()) {
+        match (declared.start_period_ms, c.health.as_deref()) {
             (Some(period), _) => ms_between(*since, now) < period,
             (None, Some("unhealthy")) => false,
             // `container: healthy` without a health check will never be so.
-            (None, None) => !one.container,
+            (None, None) => !declared.container,
             (None, Some(_)) => true,
         }
     }
 
-    fn restarted(&self, service: &ServiceName, c: &ContainerFacts) -> bool {
-        let start = self.restarts_at_start.get(service);
+    fn restarted(&self, c: &ContainerFacts) -> bool {
+        let start = self.restarts_at_start.get(&one(c));
         start.is_some_and(|(_, base)| c.restarts > *base)
     }
 
-    fn red_for(&mut self, service: &ServiceName, now: Timestamp) -> u64 {
-        ms_between(*self.red_since.entry(service.clone()).or_insert(now), now)
+    fn red_for(&mut self, what: One, now: Timestamp) -> u64 {
+        ms_between(*self.red_since.entry(what).or_insert(now), now)
     }
 }
 
-/// The container that speaks for a service: the worst of those that are not one-off.
-fn pick<'c>(containers: &'c [ContainerFacts], service: &ServiceName) -> Option<&'c ContainerFacts> {
-    let rank = |c: &&ContainerFacts| match c.colour() {
+/// The worst first.
+fn rank(colour: Colour) -> u8 {
+    match colour {
         Colour::Red => 0,
         Colour::Yellow => 1,
         Colour::Finished => 2,
         Colour::Green => 3,
-    };
-    containers
-        .iter()
-        .filter(|c| c.service == *service && !c.one_off)
-        .min_by_key(rank)
+    }
+}
+
+/// What must run is no one-shot: that it ended well is not well.
+fn colour(verify: &VerifyHealth, c: &ContainerFacts) -> Colour {
+    match c.colour() {
+        Colour::Finished if verify.must_run.contains(&c.service) => Colour::Red,
+        other => other,
+    }
+}
+
+fn is_of(c: &ContainerFacts, service: &ServiceName) -> bool {
+    c.service == *service && !c.one_off
+}
+
+/// What must be green and is not, in this one look; empty where all is.
+pub fn not_green(
+    verify: &VerifyHealth,
+    containers: &[ContainerFacts],
+    now: Timestamp,
+) -> Vec<String> {
+    let mut at_once = verify.clone();
+    at_once.gate.timeout_ms = 0;
+    match Gate::new(&at_once, now).look(containers, now) {
+        Verdict::Failed(why) => why,
+        Verdict::Waiting(_) | Verdict::Holding(_) | Verdict::Passed { .. } => Vec::new(),
+    }
 }
 
 fn describe(c: &ContainerFacts) -> String {

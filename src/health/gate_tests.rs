@@ -449,6 +449,81 @@ fn a_machine_that_slept_over_the_timeout_looks_and_holds_once_more() {
     );
 }
 
+/// A sleep of the machine within a look: what was green before it and is green after it was not looked at meanwhile.
+#[test]
+fn a_sleep_within_a_look_is_no_time_for_which_it_held() {
+    let verify = verify(&["n8n"], &[]);
+    let ok = [green("n8n")];
+    let hour = 3600.0;
+    for (first, looks) in [
+        // Asleep in the first look.
+        (
+            0.0,
+            vec![(hour + 1.0, "holds 1000"), (hour + 10.0, "passed")],
+        ),
+        // Asleep in the last.
+        (-1.0, vec![(hour + 1.0, "passed")]),
+    ] {
+        let mut gate = Gate::new(&verify, at());
+        let slept = match first < 0.0 {
+            true => {
+                assert_eq!(word(&gate.look(&ok, at())), "holds 0");
+                gate.seen(&ok, after(9.0), after(hour))
+            }
+            false => gate.seen(&ok, at(), after(hour)),
+        };
+        assert!(
+            matches!(slept, Verdict::Holding(ms) if ms < 10_000),
+            "{slept:?}"
+        );
+        for (second, expected) in looks {
+            assert_eq!(word(&gate.look(&ok, after(second))), expected);
+        }
+    }
+}
+
+/// Each container of a scaled service: a restart of any is a break, and three of any are a crash loop.
+#[test]
+fn of_a_scaled_service_every_container_counts() {
+    let verify = verify(&["n8n"], &[]);
+    let two = |restarts: u32| {
+        let second = with("n8n", |c| {
+            (c.name, c.id, c.restarts) = ("n8n-2".into(), "second".into(), restarts);
+        });
+        vec![green("n8n"), second]
+    };
+    let mut gate = Gate::new(&verify, at());
+    for (second, restarts, expected) in [
+        (0.0, 1, "holds 0"),
+        (9.0, 1, "holds 9000"),
+        (9.5, 2, "holds 0"),
+        (19.0, 2, "holds 9500"),
+        (19.4, 3, "holds 0"),
+        (20.0, 4, "failed: n8n: restarted 3 times"),
+    ] {
+        assert_eq!(word(&gate.look(&two(restarts), after(second))), expected);
+    }
+}
+
+#[test]
+fn what_is_not_green_in_one_look_is_named_at_once() {
+    let verify = verify(&["n8n", "qdrant"], &["ollama"]);
+    for (looks, expected) in [
+        (vec![green("n8n"), green("qdrant")], ""),
+        (vec![green("n8n")], "qdrant: no container"),
+        (
+            vec![health("n8n", "starting"), green("qdrant")],
+            "n8n: starting",
+        ),
+        (
+            vec![health("n8n", "unhealthy"), green("qdrant")],
+            "n8n: unhealthy",
+        ),
+    ] {
+        assert_eq!(not_green(&verify, &looks, at()).join("; "), expected);
+    }
+}
+
 #[test]
 fn what_must_run_is_no_one_shot_that_ended_well() {
     let may_end = verify(&["n8n", "qdrant"], &[]);

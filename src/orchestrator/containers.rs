@@ -7,12 +7,12 @@ use super::guard::{apply_job, kept};
 use super::perform::Performer;
 use super::probes::Asked;
 use crate::containers::set_project_images;
-use crate::health::{Gate, Verdict};
+use crate::health::{Gate, Verdict, not_green};
 use crate::host::{ApplyService, FileText, Job, LookRequest};
 use crate::journal::{Evidence, Failure};
 use crate::model::{
     Colour, ContainerFacts, FileSum, HostFacts, ImageRef, InstanceId, ProjectFacts, Secret,
-    ServiceName, sha256_hex,
+    ServiceName, Timestamp, sha256_hex,
 };
 use crate::plan::{ApplyImages, VerifyHealth};
 
@@ -214,14 +214,16 @@ impl Performer<'_> {
         let mut green_at = None;
         let mut facts = None;
         if verify.host {
-            let (seen, at, still_red) = self.gate(on, verify).await?;
+            let (at, still_red, last) = self.green(on, verify).await?;
             warnings.extend(
                 still_red
                     .iter()
                     .map(|s| format!("{s} was not green before, and is not now")),
             );
+            let containers = &self.project(&last)?.containers;
             let ended = |s: &&ServiceName| {
-                seen.iter()
+                containers
+                    .iter()
                     .any(|c| c.service == **s && c.colour() == Colour::Finished)
             };
             warnings.extend(
@@ -232,28 +234,6 @@ impl Performer<'_> {
                     .map(|s| format!("{s} ended by itself, with code 0")),
             );
             green_at = Some(at);
-            self.service_checks(on).await?;
-            // The checks may have taken minutes: what is reported is what is seen now.
-            let ask = LookRequest {
-                mount_point: verify.mount_point.clone(),
-                ..LookRequest::default()
-            };
-            let mut last = self.look(on, &ask).await?;
-            if let Some(project) = last
-                .projects
-                .iter_mut()
-                .find(|p| p.name == self.project_name())
-            {
-                let mut asked = Asked::default();
-                self.ask_due(
-                    on,
-                    &verify.declared,
-                    &mut asked,
-                    &mut project.containers,
-                    true,
-                )
-                .await?;
-            }
             facts = Some(last);
         } else {
             warnings.push(
@@ -279,53 +259,90 @@ impl Performer<'_> {
         })
     }
 
+    /// The gate, the status checks, and what is so behind both. The checks may have taken minutes: what went red
+    /// meanwhile has one more gate to be green again in.
+    async fn green(
+        &self,
+        on: &InstanceId,
+        verify: &VerifyHealth,
+    ) -> Result<(Timestamp, Vec<ServiceName>, HostFacts), Failure> {
+        let mut again = true;
+        loop {
+            let (at, still_red) = self.gate(on, verify).await?;
+            self.service_checks(on).await?;
+            let ask = LookRequest {
+                mount_point: verify.mount_point.clone(),
+                ..LookRequest::default()
+            };
+            let mut last = self.look(on, &ask).await?;
+            let name = self.project_name();
+            let project = last.projects.iter_mut().find(|p| p.name == name);
+            let Some(project) = project else {
+                return Ok((at, still_red, last));
+            };
+            let (mut asked, containers) = (Asked::default(), &mut project.containers);
+            self.ask_due(on, &verify.declared, &mut asked, containers, true)
+                .await?;
+            let red = not_green(verify, containers, self.world.clock.now());
+            if red.is_empty() {
+                return Ok((at, still_red, last));
+            }
+            if !std::mem::replace(&mut again, false) {
+                return Err(self.unhealthy(on, red, containers).await);
+            }
+            let message = format!("not green any more: {}", red.join("; "));
+            self.progress("verify_health", &message);
+        }
+    }
+
+    async fn unhealthy(
+        &self,
+        on: &InstanceId,
+        why: Vec<String>,
+        containers: &[ContainerFacts],
+    ) -> Failure {
+        let first = why.first().cloned().unwrap_or_default();
+        let of = |c: &&ContainerFacts| {
+            let prefix = format!("{}: ", c.service);
+            !c.one_off && why.iter().any(|w| w.starts_with(&prefix))
+        };
+        let failed: Vec<&ContainerFacts> = containers.iter().filter(of).collect();
+        Failure {
+            logs: self.last_words(on, &failed).await,
+            causes: why,
+            ..fails("unhealthy", format!("not healthy: {first}"))
+        }
+    }
+
     async fn gate(
         &self,
         on: &InstanceId,
         verify: &VerifyHealth,
-    ) -> Result<
-        (
-            Vec<ContainerFacts>,
-            crate::model::Timestamp,
-            Vec<ServiceName>,
-        ),
-        Failure,
-    > {
+    ) -> Result<(Timestamp, Vec<ServiceName>), Failure> {
         let mut gate = Gate::new(verify, self.world.clock.now());
         let mut asked = Asked::default();
         let mut last = String::new();
         loop {
+            let asked_at = self.world.clock.now();
             let facts = self.look(on, &LookRequest::default()).await?;
             let mut containers = self.project(&facts)?.containers.clone();
             let began = self.world.clock.now();
             let declared = &verify.declared;
             self.ask_due(on, declared, &mut asked, &mut containers, false)
                 .await?;
-            let mut verdict = gate.look(&containers, self.world.clock.now());
+            let mut verdict = gate.seen(&containers, asked_at, self.world.clock.now());
             if matches!(verdict, Verdict::Passed { .. }) && !asked.is_fresh(began) {
                 // It held: what says so at the end is an answer, and not the memory of one.
                 self.ask_due(on, declared, &mut asked, &mut containers, true)
                     .await?;
-                verdict = gate.look(&containers, self.world.clock.now());
+                verdict = gate.seen(&containers, asked_at, self.world.clock.now());
             }
             let say = match verdict {
                 Verdict::Passed {
                     green_at,
                     still_red,
-                } => return Ok((containers, green_at, still_red)),
-                Verdict::Failed(why) => {
-                    let first = why.first().cloned().unwrap_or_default();
-                    let of = |c: &&ContainerFacts| {
-                        let prefix = format!("{}: ", c.service);
-                        !c.one_off && why.iter().any(|w| w.starts_with(&prefix))
-                    };
-                    let failed: Vec<&ContainerFacts> = containers.iter().filter(of).collect();
-                    return Err(Failure {
-                        logs: self.last_words(on, &failed).await,
-                        causes: why,
-                        ..fails("unhealthy", format!("not healthy: {first}"))
-                    });
-                }
+                } => return Ok((green_at, still_red)),
+                Verdict::Failed(why) => return Err(self.unhealthy(on, why, &containers).await),
                 Verdict::Waiting(what) => what,
                 Verdict::Holding(_) => format!(
                     "all green; holding for {}",

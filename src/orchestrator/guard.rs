@@ -70,29 +70,23 @@ impl Performer<'_> {
     /// Disarms. After the commit, and behind an undo, nothing depends on it: what fails only warns, and an
     /// armed host that finds all green disarms itself.
     pub(super) async fn commit(&self, on: &InstanceId) -> Result<Evidence, Failure> {
+        // Confirmed here, and then silent past the deadline with something red: file and images are those from before.
+        let went_back = |state: &RestoreState| {
+            self.forward && judged(state, self.operation) == Some(HOST_RESTORED)
+        };
+        let why = "the host went back by itself: it had heard nothing for long";
         // This program may have slept since the gate; the look also keeps the host from going back meanwhile.
         if self.forward
             && let Ok(facts) = self.beat(on).await
-            && judged(&facts.restore, self.operation) == Some(HOST_RESTORED)
+            && went_back(&facts.restore)
         {
-            let why = "the host went back by itself: it had heard nothing for long";
             return Err(fails(HOST_RESTORED, why));
         }
         let tag = self.tag();
         let mut silence = None;
         let failure = loop {
             let error = match self.world.host.commit(on, &tag).await {
-                // Confirmed here, and then silent past the deadline with something red.
-                Ok(RestoreState::Restored {
-                    by_itself: true, ..
-                }) if self.forward => {
-                    let warning = "the host had heard nothing for long, found what was confirmed not green, and went back by \
-                         itself: its compose file and images are those from before";
-                    return Ok(Evidence {
-                        warnings: vec![warning.into()],
-                        ..Evidence::default()
-                    });
-                }
+                Ok(state) if went_back(&state) => return Err(fails(HOST_RESTORED, why)),
                 Ok(_) => return Ok(Evidence::default()),
                 Err(error) => error,
             };

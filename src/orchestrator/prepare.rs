@@ -471,6 +471,7 @@ fn unchanged(observed: &Observed, checks: Vec<Check>) -> ChangeData {
         previous_state: Some(now.clone()),
         new_state: Some(now),
         warnings,
+        plan: Some(PlanData::new(None, checks)),
         ..ChangeData::default()
     }
 }

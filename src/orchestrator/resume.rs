@@ -14,7 +14,7 @@ use crate::cloud::wait::Wait;
 use crate::cloud::{Reservation, WhichReservations};
 use crate::host::{LookRequest, Tag};
 use crate::journal::{
-    Entry, Journal, Line, RESERVE_BYTES, Recheck, Seen, changed, committed, pulled, recheck,
+    Entry, Journal, Line, RESERVE_BYTES, Recheck, Seen, armed, changed, committed, pulled, recheck,
 };
 use crate::model::{
     Deployment, DeploymentName, HostView, ImageRef, Observed, OperationId, Outcome, RestoreState,
@@ -379,7 +379,7 @@ async fn look(op: &Operation<'_>, plan: &Plan, way: Way) -> Result<Option<Observ
                 waiting(world, &op.id, &message);
             }
             if silence.pause("").await.is_err() {
-                return Err(silent(op, why));
+                return Err(silent(op, plan, why));
             }
             continue;
         }
@@ -401,20 +401,24 @@ async fn look(op: &Operation<'_>, plan: &Plan, way: Way) -> Result<Option<Observ
 }
 
 /// Why the host is not seen, where it has to be: nothing was changed yet, and whether the plan still begins where the stack
-/// is cannot be told without it. On the way back, and to close it, it need not be.
+/// is cannot be told without it; or the gate was passed, and whether an armed host went back since cannot. On the way
+/// back, and to close it, it need not be.
 fn missed<'o>(
     op: &Operation<'_>,
     plan: &Plan,
     way: Way,
     observed: &'o Observed,
 ) -> Option<&'o str> {
-    let before = &plan.before;
+    let (before, after) = (&plan.before, &plan.after);
+    let entries = || op.lines.iter().map(|l| &l.entry);
+    let state = observed.instance.state;
+    let unchanged = || before.compose_sha256.is_some() && !changed(plan, entries());
+    let still_armed = || committed(plan, entries()) && armed(plan, entries());
     match &observed.host {
         HostView::Unreachable(why)
             if way == Way::On
-                && observed.instance.state == before.state
-                && before.compose_sha256.is_some()
-                && !changed(plan, op.lines.iter().map(|l| &l.entry)) =>
+                && ((state == before.state && unchanged())
+                    || (state == after.state && still_armed())) =>
         {
             Some(why)
         }
@@ -422,12 +426,14 @@ fn missed<'o>(
     }
 }
 
-/// Silence is no change: the plan is kept.
-fn silent(op: &Operation<'_>, why: &str) -> CommandError {
+/// Silence is no change: the plan is kept. And no word for what was done: it stays open.
+fn silent(op: &Operation<'_>, plan: &Plan, why: &str) -> CommandError {
     let seconds = op.world.limits.answer.as_secs();
-    let message = format!(
-        "the host has not answered for {seconds} s; nothing was changed, and the plan is kept"
-    );
+    let so_far = match committed(plan, op.lines.iter().map(|l| &l.entry)) {
+        true => "whether it went back by itself meanwhile is not known",
+        false => "nothing was changed, and the plan is kept",
+    };
+    let message = format!("the host has not answered for {seconds} s; {so_far}");
     CommandError::failed("host_unreachable", message)
         .because(why)
         .help("see that the SSM agent runs on the instance and that its role allows AmazonSSMManagedInstanceCore")

@@ -12,7 +12,7 @@ use super::views::{
 };
 use super::{CommandError, Ink, Paper, Remark, escape, text};
 use crate::model::{DeploymentName, Outcome, Timestamp};
-use crate::plan::Plan;
+use crate::plan::{Check, Plan};
 
 /// `-o`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -46,6 +46,14 @@ impl Words {
             said.push_str(part);
         }
         said
+    }
+
+    /// A check, with its next step as it must be typed here.
+    pub fn check(&self, check: &Check) -> Check {
+        Check {
+            help: self.say(&check.help),
+            ..check.clone()
+        }
     }
 }
 
@@ -260,7 +268,7 @@ impl Reply {
             _ => None,
         };
         for check in plan.into_iter().flat_map(|plan| &mut plan.checks) {
-            check.help = words.say(&check.help);
+            *check = words.check(check);
         }
         reply
     }

@@ -76,7 +76,7 @@ pub struct ChangeData {
     pub duration_seconds: f64,
     /// What a person should know.
     pub warnings: Vec<String>,
-    /// The plan and its checks, where it was refused.
+    /// The plan and its checks, where it was refused. (A dry run has them also where nothing is to be done.)
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanData>,
 }

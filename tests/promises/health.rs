@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
+use async_trait::async_trait;
+use geusemaker::host::{Host, HostError};
+use geusemaker::journal::Entry;
 use geusemaker::model::{ImageRef, Outcome, ServiceName, UpdateRequest};
 use geusemaker::orchestrator::{World, prepare_update};
 use geusemaker::report::{Event, EventKind, Listener, Phase};
+use geusemaker::sandbox::fault::Fault;
 use geusemaker::sandbox::rig::Memory;
 use geusemaker::sandbox::world::SEED_INSTANCE;
 use serde_json::Value;
 
-use crate::saga::{Rig, block_on, goes, options};
+use crate::saga::{Rig, SHAPES, begin, block_on, goes, opened, options};
 use crate::support::Sandbox;
+use crate::support::over::{HostOver, Over};
 
 const FILE: &str = "opt/geusemaker/runtime/docker-compose.yml";
 const UPDATE: [&str; 5] = [
@@ -317,13 +323,46 @@ fn a_plan_names_what_was_red_before_by_dockers_word_alone_and_afterwards_it_only
     assert_eq!(check["found"], "Docker says: unhealthy");
     let help = "geusemaker --sandbox logs my-dev-stack --service n8n";
     assert_eq!(check["help"], help);
-    let result = sandbox.json(&[&qdrant[..], &["--force"]].concat(), 0);
+    let ran = sandbox.run(&[&qdrant[..], &["--force", "-o", "json"]].concat());
+    // The plan that is shown before it begins, too.
+    assert!(ran.ended(0).err.contains(help), "{}", ran.err);
+    let result: Value = serde_json::from_str(&ran.out).expect("JSON");
     assert_eq!(result["outcome"], "updated");
     let warnings = result["data"]["warnings"].to_string();
     assert!(
         warnings.contains("n8n was not green before, and is not now"),
         "{warnings}"
     );
+}
+
+#[test]
+fn a_rollback_names_what_its_snapshot_saw_green_and_does_not_run() {
+    let sandbox = Sandbox::new();
+    let exec = |docker: &[&str]| {
+        let call = [&["exec", "my-dev-stack", "--", "docker"], docker].concat();
+        sandbox.run(&call).ended(0);
+    };
+    let image = sandbox.json(&UPDATE, 0);
+    let to = image["data"]["snapshot_id"].as_str().expect("a snapshot");
+    sandbox.json(&["rollback", "my-dev-stack", "--force"], 0);
+    let back = ["rollback", "my-dev-stack", "--to", to, "--force"];
+    let of_qdrant = |result: &Value| {
+        let checks = checks(result, "not_running", "warn");
+        let messages = checks.iter().map(|c| c["message"].as_str().expect("one"));
+        messages.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let dry = [&back[..], &["--dry-run"]].concat();
+    assert!(of_qdrant(&sandbox.json(&dry, 0)).is_empty());
+    // Somebody stops it, and it is not brought up: that is said, also where nothing is to be done.
+    exec(&["update", "--restart=no", "qdrant"]);
+    exec(&["stop", "qdrant"]);
+    let says = format!(
+        "qdrant was green in snapshot {to} and does not run: the rollback does not start it"
+    );
+    assert_eq!(of_qdrant(&sandbox.json(&dry, 0)), [&*says]);
+    let result = sandbox.json(&back, 0);
+    assert_eq!(result["outcome"], "unchanged");
+    assert!(result["warnings"].to_string().contains(&says), "{result}");
 }
 
 /// A service ends by itself, with code 0, when the gate begins: as one with this restart policy and health check.
@@ -424,5 +463,74 @@ fn what_declares_its_health_or_got_another_image_may_not_end_with_0() {
             let says = format!("not healthy: {service}: exited with code 0");
             assert!(error.contains(&says), "{place}");
         }
+    });
+}
+
+/// n8n falls ill before the n-th call to the host.
+struct FallsIll {
+    below: Arc<dyn Host>,
+    memory: Arc<Memory>,
+    calls: AtomicI64,
+}
+
+#[async_trait]
+impl HostOver for FallsIll {
+    fn below(&self) -> &dyn Host {
+        self.below.as_ref()
+    }
+    fn before(&self) -> Result<(), HostError> {
+        if self.calls.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.memory.world().faults.0.push(Fault {
+                key: "health:n8n@n8nio/n8n:1.20.0".into(),
+                instance_type: None,
+                code: "unhealthy".into(),
+                times: None,
+            });
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn no_outcome_is_told_with_a_service_that_was_seen_red_at_the_end() {
+    // What was looked at behind the gate, for the report, was written down and judged by nobody.
+    block_on(async {
+        let shape = SHAPES
+            .iter()
+            .find(|s| s.name == "image")
+            .expect("it is one");
+        let (mut updated, mut back) = (0, 0);
+        for call in 1.. {
+            let (rig, plan, snapshot) = begin(shape).await;
+            let world = rig.plain_world();
+            let ill = Arc::new(FallsIll {
+                below: world.host.clone(),
+                memory: rig.memory.clone(),
+                calls: call.into(),
+            });
+            let world = World {
+                host: Arc::new(Over(ill.clone())),
+                ..world
+            };
+            let first = opened(&plan, &rig);
+            let (outcome, lines) = rig.process(&world, &plan, &snapshot, first, 0, None).await;
+            let seen = lines.iter().rev().find_map(|l| match &l.entry {
+                Entry::Done { evidence, .. } | Entry::ConfirmDone { evidence, .. } => {
+                    evidence.verified.clone()
+                }
+                _ => None,
+            });
+            let seen = seen.expect("what was seen at the end");
+            assert_eq!(seen["health"]["n8n"], "green", "{call}: {outcome:?}");
+            match outcome {
+                Outcome::Updated => updated += 1,
+                Outcome::RolledBack => back += 1,
+                other => panic!("{call}: {other:?}"),
+            }
+            if ill.calls.load(Ordering::SeqCst) > 0 {
+                break;
+            }
+        }
+        assert!(updated > 1 && back > 5, "{updated} {back}");
     });
 }

@@ -16,6 +16,7 @@ use geusemaker::orchestrator::{
 use geusemaker::plan::{Action, Plan};
 use geusemaker::sandbox::fault::Fault;
 use geusemaker::sandbox::rig::Memory;
+use geusemaker::snapshot::Snapshot;
 
 use crate::model::commands::Hand;
 use crate::model::hands;
@@ -55,6 +56,39 @@ async fn update(world: &World, request: &UpdateRequest) -> Ended {
     }
 }
 
+/// An update of type and image whose power goes right behind the gate: the host is still armed.
+async fn gone_behind_the_gate() -> (Rig, Plan, Snapshot, Vec<Line>) {
+    let shape = SHAPES.iter().find(|s| s.name == "both").expect("it is one");
+    let gate = |plan: &Plan, l: &Line| is_done(plan, l, |a| matches!(a, Action::VerifyHealth(_)));
+    let (rig, plan, snapshot) = begin(shape).await;
+    let (world, first) = (rig.plain_world(), opened(&plan, &rig));
+    let (outcome, lines) = rig.process(&world, &plan, &snapshot, first, 0, None).await;
+    assert!(good(outcome));
+    let passed = lines.iter().position(|l| gate(&plan, l));
+    let power = passed.expect("the gate") as i64 + 1;
+
+    let (rig, plan, snapshot) = begin(shape).await;
+    let (world, first) = (rig.plain_world(), opened(&plan, &rig));
+    let (_, lines) = rig
+        .process(&world, &plan, &snapshot, first, power, None)
+        .await;
+    assert!(gate(&plan, lines.last().expect("lines")));
+    (rig, plan, snapshot, lines)
+}
+
+/// The same world, with a host that answers only after so many calls.
+fn late(world: World, calls: i64) -> World {
+    let below = world.host.clone();
+    let late = Late {
+        below,
+        looks: calls.into(),
+    };
+    World {
+        host: Arc::new(Over(Arc::new(late))),
+        ..world
+    }
+}
+
 /// An update of the type, paused before its first change.
 async fn paused_with_nothing_changed(rig: &Rig, world: &World) {
     fault(rig, "ec2:CreateCapacityReservation", "RequestTimeTooSkewed");
@@ -70,40 +104,58 @@ fn is_done(plan: &Plan, line: &Line, is: fn(&Action) -> bool) -> bool {
 #[test]
 fn a_host_that_went_back_after_the_gate_is_told_as_rolled_back_and_never_as_updated() {
     block_on(async {
-        // Asleep until then; or killed, and resumed both ways.
-        for resume in [None, Some(false), Some(true)] {
-            let shape = SHAPES.iter().find(|s| s.name == "both").expect("it is one");
-            let (rig, plan, snapshot) = begin(shape).await;
-            let world = rig.plain_world();
-            let first = opened(&plan, &rig);
-            let (outcome, lines) = rig.process(&world, &plan, &snapshot, first, 0, None).await;
-            assert!(good(outcome));
-            let gate = |l: &Line| is_done(&plan, l, |a| matches!(a, Action::VerifyHealth(_)));
-            let power = lines.iter().position(gate).expect("the gate") as i64 + 1;
-
-            let (rig, plan, snapshot) = begin(shape).await;
-            let (before, world) = (rig.stack(), rig.plain_world());
-            let first = opened(&plan, &rig);
-            let (_, lines) = rig
-                .process(&world, &plan, &snapshot, first, power, None)
-                .await;
-            assert!(
-                gate(lines.last().expect("lines")),
-                "the power goes right behind the gate"
-            );
+        // Asleep until then; or killed, and resumed both ways. And each with a host that is silent at first.
+        for (resume, silent) in [
+            (None, 0),
+            (Some(false), 0),
+            (Some(true), 0),
+            (None, 5),
+            (Some(false), 5),
+        ] {
+            let (rig, plan, snapshot, lines) = gone_behind_the_gate().await;
             // The new version falls ill while the host hears nothing.
             fault(&rig, &format!("health:n8n@{NEW}"), "unhealthy");
             rig.clock.advance(Duration::from_secs(3600));
-            assert!(
-                rig.stack()["container n8n"].contains("1.19"),
-                "the host went back"
-            );
+            let went_back = rig.stack()["container n8n"].contains("1.19");
+            assert!(went_back, "the host went back");
+            let world = late(rig.plain_world(), silent);
             let (outcome, lines) = rig
                 .process(&world, &plan, &snapshot, lines, 0, resume)
                 .await;
-            assert_eq!(outcome, Outcome::RolledBack, "{lines:#?}");
-            assert_eq!(rig.stack(), before);
+            let place = format!("{resume:?} {silent}: {lines:#?}");
+            assert_eq!(outcome, Outcome::RolledBack, "{place}");
+            assert_eq!(rig.stack(), plan_before(&plan).await, "{place}");
         }
+    });
+}
+
+/// The stack that this plan began with.
+async fn plan_before(plan: &Plan) -> std::collections::BTreeMap<String, String> {
+    let shape = SHAPES.iter().find(|s| s.name == "both").expect("it is one");
+    let (rig, same, _) = begin(shape).await;
+    assert_eq!(same.before, plan.before);
+    rig.stack()
+}
+
+#[test]
+fn behind_the_gate_a_host_that_stays_silent_is_never_told_as_updated() {
+    block_on(async {
+        let (rig, plan, snapshot, lines) = gone_behind_the_gate().await;
+        rig.clock.advance(Duration::from_secs(3600));
+        agent_is(&rig, false);
+        let (began, world) = (rig.clock.now(), rig.plain_world());
+        let still = rig.process(&world, &plan, &snapshot, lines, 0, Some(false));
+        let (outcome, lines) = still.await;
+        assert_eq!(outcome, Outcome::Paused, "{lines:#?}");
+        let waited = rig.clock.now().duration_since(began).unsigned_abs();
+        assert!(waited >= world.limits.answer, "{waited:?}");
+        // It was green all the time, and has stayed.
+        agent_is(&rig, true);
+        let (outcome, lines) = rig
+            .process(&world, &plan, &snapshot, lines, 0, Some(false))
+            .await;
+        assert_eq!(outcome, Outcome::Updated, "{lines:#?}");
+        assert!(rig.stack()["container n8n"].contains("1.20"));
     });
 }
 
@@ -587,14 +639,7 @@ fn a_host_that_is_silent_while_nothing_was_changed_is_waited_for_and_its_plan_is
         agent_is(&rig, true);
         assert_eq!(rig.stack(), stack);
         // For some looks only: it goes on with that plan.
-        let late = Late {
-            below: world.host.clone(),
-            looks: 5.into(),
-        };
-        let world = World {
-            host: Arc::new(Over(Arc::new(late))),
-            ..world
-        };
+        let world = late(world, 5);
         let ended = resume(&world, &name, Way::On).await.expect("it goes on");
         assert_eq!(ended.outcome, Outcome::Updated, "{:?}", ended.error);
     });

@@ -11,7 +11,40 @@ pub(super) fn check(ask: &Ask) -> Vec<Check> {
     };
     let mut checks = as_declared(ask, project);
     checks.extend(by_docker(ask, project));
+    checks.extend(down(ask, project));
     checks
+}
+
+/// What was green in the snapshot of a rollback and does not run now. A rollback starts nothing that was stopped since:
+/// somebody may have stopped it on purpose.
+fn down(ask: &Ask, project: &ProjectFacts) -> Vec<Check> {
+    let Purpose::Rollback { to, green } = &ask.desired.purpose else {
+        return vec![];
+    };
+    let name = &ask.deployment.name;
+    let is_down = |service: &&crate::model::ServiceName| {
+        !project
+            .service(service)
+            .is_some_and(ContainerFacts::running)
+    };
+    let of = |service: &crate::model::ServiceName| {
+        let found = match project.service(service) {
+            Some(c) => format!("{} with code {}", c.status, c.exit_code),
+            None => "no container".into(),
+        };
+        Check::warn(
+            "not_running",
+            format!(
+                "{service} was green in snapshot {to} and does not run: the rollback does not start it"
+            ),
+            found,
+            "a container that runs",
+            format!(
+                "see why: geusemaker logs {name} --service {service}; behind the rollback `docker compose up -d {service}` on the host starts it"
+            ),
+        )
+    };
+    green.iter().filter(is_down).map(of).collect()
 }
 
 /// What runs, was not asked for anything that it declares, and is not well by what Docker says of it.

@@ -24,12 +24,15 @@ pub fn plan(plan: &Plan, checks: &[Check], compose_diff: &str) -> Paper {
     }
     paper.end();
     steps(&mut paper, plan, checks);
-    for check in checks {
-        if check.status == CheckStatus::Warn {
-            warning(&mut paper, check);
-        }
-    }
+    warnings(&mut paper, checks);
     paper
+}
+
+fn warnings(paper: &mut Paper, checks: &[Check]) {
+    let warns = |check: &&Check| check.status == CheckStatus::Warn;
+    for check in checks.iter().filter(warns) {
+        warning(paper, check);
+    }
 }
 
 /// A check that warns, with its help.
@@ -52,11 +55,12 @@ pub(super) fn dry_run(ready: &Plan, data: &PlanData, compose_diff: &str) -> Pape
 }
 
 /// A dry run that has no plan to show.
-pub(super) fn no_plan(reply: &Reply, _data: &PlanData) -> Paper {
+pub(super) fn no_plan(reply: &Reply, data: &PlanData) -> Paper {
     let mut paper = Paper::new();
     if reply.outcome == Outcome::Unchanged {
         let name = reply.deployment.as_ref().map(|name| name.as_str());
         paper.line(&format!("{}.", super::headline(reply.outcome, name)));
+        warnings(&mut paper, &data.checks);
     }
     paper
 }
