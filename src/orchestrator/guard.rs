@@ -70,23 +70,29 @@ impl Performer<'_> {
     /// Disarms. After the commit, and behind an undo, nothing depends on it: what fails only warns, and an
     /// armed host that finds all green disarms itself.
     pub(super) async fn commit(&self, on: &InstanceId) -> Result<Evidence, Failure> {
-        // Confirmed here, and then silent past the deadline with something red: file and images are those from before.
-        let went_back = |state: &RestoreState| {
-            self.forward && judged(state, self.operation) == Some(HOST_RESTORED)
-        };
-        let why = "the host went back by itself: it had heard nothing for long";
-        // This program may have slept since the gate; the look also keeps the host from going back meanwhile.
-        if self.forward
-            && let Ok(facts) = self.beat(on).await
-            && went_back(&facts.restore)
-        {
-            return Err(fails(HOST_RESTORED, why));
-        }
+        // Confirmed here, and then silent past the deadline with something red: file and images are those from before, or
+        // half way there. Each time it is looked at first: this program may have slept since the gate, and the look keeps
+        // the host from going back meanwhile.
+        let went_back = |state: &RestoreState| judged(state, self.operation) == Some(HOST_RESTORED);
         let tag = self.tag();
         let mut silence = None;
         let failure = loop {
-            let error = match self.world.host.commit(on, &tag).await {
-                Ok(state) if went_back(&state) => return Err(fails(HOST_RESTORED, why)),
+            let look = async {
+                match self.forward {
+                    true => self.beat(on).await.map(|facts| facts.restore),
+                    false => Ok(RestoreState::Idle),
+                }
+            };
+            let told = match look.await {
+                Ok(state) if went_back(&state) => Ok(state),
+                Ok(_) => self.world.host.commit(on, &tag).await,
+                Err(error) => Err(error),
+            };
+            let error = match told {
+                Ok(state) if self.forward && went_back(&state) => {
+                    let why = "the host went back by itself: it had heard nothing for long";
+                    return Err(fails(HOST_RESTORED, why));
+                }
                 Ok(_) => return Ok(Evidence::default()),
                 Err(error) => error,
             };

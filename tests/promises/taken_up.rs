@@ -160,6 +160,37 @@ fn behind_the_gate_a_host_that_stays_silent_is_never_told_as_updated() {
 }
 
 #[test]
+fn a_host_that_cannot_go_back_behind_the_gate_is_never_told_as_updated() {
+    block_on(async {
+        let (rig, plan, snapshot, lines) = gone_behind_the_gate().await;
+        fault(&rig, &format!("health:n8n@{NEW}"), "unhealthy");
+        // It cannot: its file is nobody's any more.
+        for host in rig.memory.world().hosts.values_mut() {
+            let mut files = host.memory.files.0.iter_mut();
+            let (_, text) = files
+                .find(|(path, _)| path.ends_with("compose.yml"))
+                .expect("the compose file");
+            text.push_str("# by hand\n");
+        }
+        rig.clock.advance(Duration::from_secs(3600));
+        let state: Vec<RestoreState> = {
+            let mut world = rig.memory.world();
+            world.advance(rig.clock.now());
+            let of = world.hosts.values().map(|h| h.memory.restore.state.clone());
+            of.collect()
+        };
+        assert!(
+            matches!(state[..], [RestoreState::Restoring { .. }]),
+            "{state:?}"
+        );
+        // The look before the commit is lost; the commit itself would be heard.
+        let world = late(rig.plain_world(), 1);
+        let (outcome, lines) = rig.process(&world, &plan, &snapshot, lines, 0, None).await;
+        assert_eq!(outcome, Outcome::Stuck, "{lines:#?}");
+    });
+}
+
+#[test]
 fn accepted_in_the_outage_it_names_what_is_down_and_keeps_nothing_down_over_a_boot() {
     block_on(async {
         let rig = Rig::new();
