@@ -176,10 +176,12 @@ impl Voice {
         self.interrupt.leave(|standing| {
             let (error, listener) = match standing {
                 None => (CommandError::interrupted(), None),
-                Some(standing) => (
-                    CommandError::paused("interrupted", standing.second.clone()),
-                    Some(Arc::clone(&standing.listener)),
-                ),
+                Some(standing) => {
+                    let paused = CommandError::paused("interrupted", standing.second.clone());
+                    let help = standing.help.iter().cloned();
+                    let error = help.fold(paused, CommandError::help);
+                    (error, Some(Arc::clone(&standing.listener)))
+                }
             };
             let code = error.outcome.exit_code();
             let (reply, printing) = (self.blank.clone().failed(error), self.printing.clone());

@@ -9,7 +9,8 @@ use super::perform::Performer;
 use super::prepare::expiry;
 use super::world::World;
 use crate::journal::{
-    Entry, Evidence, Failure, FailureClass, Heed, Line, Next, can_defer, comes_again, heed, next,
+    Entry, Evidence, Failure, FailureClass, Heed, Line, Next, can_defer, comes_again, committed,
+    heed, next,
 };
 use crate::model::{Deployment, OperationId, Outcome, RestoreState};
 use crate::plan::{Action, CheckStatus, Plan, Step};
@@ -159,8 +160,17 @@ impl Operation<'_> {
             listener,
             ..
         } = self.world;
-        let heed = heed(plan, self.lines.iter().map(|l| &l.entry));
-        interrupted.stand(&self.id, listener, plan, &heed, step);
+        let entries = || self.lines.iter().map(|l| &l.entry);
+        let heed = heed(plan, entries());
+        let name = &self.deployment.name;
+        // Behind the last health check nothing is undone.
+        let help = match committed(plan, entries()) {
+            true => vec![format!(
+                "geusemaker resume {name}    # goes on to its end; then geusemaker rollback {name} goes back"
+            )],
+            false => Vec::new(),
+        };
+        interrupted.stand(&self.id, listener, plan, &heed, step, help);
     }
 
     /// One step, from the entry before to the entry after. `Err`: it could not be written down.

@@ -66,6 +66,12 @@ pub(super) async fn finish(
         warnings.extend(armed(&op, plan));
     }
     if closes {
+        // Whoever is killed behind the last line has the cache of it.
+        if outcome != Outcome::Refused {
+            warnings.extend(cached(state, &op, outcome, closes));
+        }
+        // From here on it ends as it ends: an interrupt leaves nothing in its middle any more.
+        op.world.interrupted.end();
         if let Err(failure) = op.append(Entry::Closed { outcome }) {
             warnings.push(format!(
                 "the end could not be written down ({}): resume will say it again",
@@ -86,12 +92,8 @@ pub(super) async fn finish(
     let mut data = Summary::of(&op.lines)
         .map(|s| s.change_data())
         .unwrap_or_default();
-    if outcome != Outcome::Refused
-        && let Err(error) = cache(state, &op, outcome, closes, data.verified.as_ref())
-    {
-        warnings.push(format!(
-            "the cache for `list` could not be written: {error}"
-        ));
+    if !closes {
+        warnings.extend(cached(state, &op, outcome, closes));
     }
     let types = data.previous_state.as_ref().map(|s| &s.instance_type);
     data.cost = types.map(|before| {
@@ -315,6 +317,13 @@ fn armed(op: &Operation<'_>, plan: &Plan) -> Option<String> {
 }
 
 /// What `list` shows. How an open operation stands it asks of the journal: the word of the one before stays.
+/// Writes the cache; a failure is a warning.
+fn cached(state: &StateDir, op: &Operation<'_>, outcome: Outcome, closes: bool) -> Option<String> {
+    let verified = Summary::of(&op.lines).and_then(|s| s.change_data().verified);
+    let failed = cache(state, op, outcome, closes, verified.as_ref()).err();
+    failed.map(|error| format!("the cache for `list` could not be written: {error}"))
+}
+
 fn cache(
     state: &StateDir,
     op: &Operation<'_>,

@@ -33,6 +33,8 @@ pub struct Standing {
     pub first: String,
     /// What is said to a second one now.
     pub second: String,
+    /// What to run behind that, where it is not what stands there for every interrupt.
+    pub help: Vec<String>,
     /// Who hears of it.
     pub listener: Arc<dyn Listener>,
 }
@@ -98,6 +100,7 @@ impl Interrupt {
         plan: &Plan,
         heed: &Heed,
         step: &str,
+        help: Vec<String>,
     ) {
         let mut state = self.lock();
         state.begun = true;
@@ -105,6 +108,7 @@ impl Interrupt {
             operation: operation.clone(),
             first: heed.say(plan, step),
             second: heed.left(step),
+            help,
             listener: Arc::clone(listener),
         });
     }

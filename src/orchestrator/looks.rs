@@ -135,7 +135,10 @@ fn standing(state: &StateDir, name: &DeploymentName, id: &OperationId, lines: &[
         return "running".into();
     }
     match plan_of(lines).map(|plan| crate::journal::next(plan, lines.iter().map(|l| &l.entry))) {
-        Some(crate::journal::Next::Finished(outcome)) => outcome.as_str().into(),
+        Some(crate::journal::Next::Finished(
+            outcome @ (crate::model::Outcome::Paused | crate::model::Outcome::Stuck),
+        )) => outcome.as_str().into(),
+        // Also behind its last step: it is not closed.
         _ => "interrupted".into(),
     }
 }

@@ -270,6 +270,13 @@ impl Reply {
         for check in plan.into_iter().flat_map(|plan| &mut plan.checks) {
             *check = words.check(check);
         }
+        let of_change = match &mut reply.body {
+            Body::Change(data) => data.warnings.as_mut_slice(),
+            _ => &mut [],
+        };
+        for warning in reply.warnings.iter_mut().chain(of_change) {
+            *warning = words.say(warning);
+        }
         reply
     }
 

@@ -406,3 +406,63 @@ fn outputs_that_nobody_reads_stop_nothing_and_the_log_has_the_rest() {
         log_has_the_rest(&sandbox);
     }
 }
+
+/// The journal of the one operation there is.
+fn journal(sandbox: &Sandbox) -> std::path::PathBuf {
+    let operations = sandbox.path().join("sandbox/state/my-dev-stack/operations");
+    let mut all = fs_err::read_dir(operations).into_iter().flatten();
+    let first = all.next().map(|entry| entry.expect("an entry").path());
+    first.unwrap_or_default().join("journal.jsonl")
+}
+
+#[test]
+fn behind_the_last_line_an_interrupt_leaves_nothing_and_the_cache_is_that_of_it() {
+    // Both were found in a review: the update had ended, and was told as paused, with `resume --unwind` to go back; whoever
+    // was killed there had a cache of before for good.
+    let sandbox = sandbox();
+    sandbox.run(&["list"]).ended(0);
+    let mut child = sandbox
+        .command(&UPDATE)
+        .args(["-o", "json"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let closed = |text: String| text.contains("\"closed\"");
+    while !fs_err::read_to_string(journal(&sandbox)).is_ok_and(closed) {
+        assert!(
+            child.try_wait().expect("a child").is_none(),
+            "it has no end"
+        );
+    }
+    let file = sandbox
+        .path()
+        .join("sandbox/state/my-dev-stack/deployment.yaml");
+    let cache = fs_err::read_to_string(file).expect("the cache");
+    signal(&child, "INT");
+    signal(&child, "INT");
+    assert!(cache.contains("status: updated"), "{cache}");
+    assert!(cache.contains("instance_type: t3.large"), "{cache}");
+    let ended = child.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(0));
+    let document: Value = serde_json::from_slice(&ended.stdout).expect("one document");
+    assert_eq!(document["outcome"], "updated");
+    is_updated(&sandbox);
+}
+
+#[test]
+fn what_ended_without_its_last_line_is_interrupted_until_resume() {
+    let sandbox = sandbox();
+    sandbox.run(&UPDATE).ended(0);
+    let path = journal(&sandbox);
+    let text = fs_err::read_to_string(&path).expect("a journal");
+    let last = text.lines().last().expect("a line");
+    assert!(last.contains("closed"), "{last}");
+    fs_err::write(&path, &text[..text.len() - last.len() - 1]).expect("written");
+    let status = sandbox.json(&["status", "my-dev-stack"], 0);
+    assert_eq!(status["data"]["operation"]["status"], "interrupted");
+    let list = sandbox.json(&["list"], 0);
+    assert_eq!(list["data"]["deployments"][0]["status"], "interrupted");
+    resume_leads_to_updated(&sandbox);
+}

@@ -1,6 +1,6 @@
 //! What `resume` makes of what it finds: in memory, with the host's own judgement and with other machines.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,9 +11,10 @@ use geusemaker::model::{
     ImageRef, InstanceId, InstanceType, Outcome, RestoreState, ServiceName, UpdateRequest,
 };
 use geusemaker::orchestrator::{
-    Ended, Prepared, Way, World, execute, list, prepare_update, resume, unlock,
+    Ended, Interrupt, Prepared, Way, World, execute, list, prepare_update, resume, unlock,
 };
 use geusemaker::plan::{Action, Plan};
+use geusemaker::report::{Event, EventKind, Listener};
 use geusemaker::sandbox::fault::Fault;
 use geusemaker::sandbox::rig::Memory;
 use geusemaker::snapshot::Snapshot;
@@ -705,6 +706,52 @@ fn a_host_that_is_silent_holds_up_neither_the_way_back_nor_the_end() {
                 _ => "done",
             };
             assert_eq!(listed(&world), word);
+        }
+    });
+}
+
+/// What stands there for a second interrupt, at the beginning of each step.
+struct Stands {
+    interrupted: Arc<Interrupt>,
+    seen: Mutex<Vec<(&'static str, Vec<String>)>>,
+}
+
+impl Listener for Stands {
+    fn event(&self, event: &Event) {
+        if let EventKind::StepStarted { step, .. } = event.kind {
+            let now = self.interrupted.standing().expect("it has begun");
+            self.seen.lock().expect("steps").push((step, now.help));
+        }
+    }
+}
+
+#[test]
+fn who_leaves_behind_the_gate_is_not_told_to_unwind() {
+    // It would have been refused (`committed`).
+    block_on(async {
+        let rig = Rig::new();
+        let world = rig.laptop("ann-laptop");
+        let stands = Arc::new(Stands {
+            interrupted: Arc::clone(&world.interrupted),
+            seen: Mutex::default(),
+        });
+        let world = World {
+            listener: stands.clone(),
+            ..world
+        };
+        let ended = update(&world, &request(&rig, Some("t3.large"), None)).await;
+        assert_eq!(ended.outcome, Outcome::Updated);
+        let seen = stands.seen.lock().expect("steps");
+        let gate = seen.iter().position(|(step, _)| *step == "verify_health");
+        let (before, behind) = seen.split_at(gate.expect("the gate") + 1);
+        assert!(before.iter().all(|(_, help)| help.is_empty()), "{before:?}");
+        assert!(!behind.is_empty());
+        for (step, help) in behind {
+            let [help] = &help[..] else {
+                panic!("{step}: {help:?}");
+            };
+            assert!(help.starts_with("geusemaker resume "), "{help}");
+            assert!(help.contains("geusemaker rollback "), "{help}");
         }
     });
 }
