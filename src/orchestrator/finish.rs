@@ -9,7 +9,7 @@ use super::stuck;
 use crate::journal::{self, Entry, Failure, Line, Summary};
 use crate::model::{Deployment, Outcome, SnapshotId};
 use crate::plan::{Action, Plan, duration};
-use crate::report::{Cost, ErrorDocument, EventKind, PlanData, Verified};
+use crate::report::{Cost, ErrorDocument, EventKind, PlanData};
 use crate::state::{StateDir, StateError};
 
 /// The snapshot of the state before an operation that ended `updated` or `rolled_back_as_asked`.
@@ -65,11 +65,15 @@ pub(super) async fn finish(
         warnings.extend(capacity::stays(&op.lines, op.world.clock.now()));
         warnings.extend(armed(&op, plan));
     }
+    // Whoever is killed behind the last line has the cache of it.
+    if outcome != Outcome::Refused
+        && let Err(error) = cache(state, &op, outcome, closes)
+    {
+        warnings.push(format!(
+            "the cache for `list` could not be written: {error}"
+        ));
+    }
     if closes {
-        // Whoever is killed behind the last line has the cache of it.
-        if outcome != Outcome::Refused {
-            warnings.extend(cached(state, &op, outcome, closes));
-        }
         // From here on it ends as it ends: an interrupt leaves nothing in its middle any more.
         op.world.interrupted.end();
         if let Err(failure) = op.append(Entry::Closed { outcome }) {
@@ -92,9 +96,6 @@ pub(super) async fn finish(
     let mut data = Summary::of(&op.lines)
         .map(|s| s.change_data())
         .unwrap_or_default();
-    if !closes {
-        warnings.extend(cached(state, &op, outcome, closes));
-    }
     let types = data.previous_state.as_ref().map(|s| &s.instance_type);
     data.cost = types.map(|before| {
         let after = data.new_state.as_ref().map(|s| &s.instance_type);
@@ -317,25 +318,18 @@ fn armed(op: &Operation<'_>, plan: &Plan) -> Option<String> {
 }
 
 /// What `list` shows. How an open operation stands it asks of the journal: the word of the one before stays.
-/// Writes the cache; a failure is a warning.
-fn cached(state: &StateDir, op: &Operation<'_>, outcome: Outcome, closes: bool) -> Option<String> {
-    let verified = Summary::of(&op.lines).and_then(|s| s.change_data().verified);
-    let failed = cache(state, op, outcome, closes, verified.as_ref()).err();
-    failed.map(|error| format!("the cache for `list` could not be written: {error}"))
-}
-
 fn cache(
     state: &StateDir,
     op: &Operation<'_>,
     outcome: Outcome,
     closes: bool,
-    verified: Option<&Verified>,
 ) -> Result<(), StateError> {
     let mut deployment = state.load(&op.deployment.name)?;
     if closes {
         deployment.cache.status = outcome.as_str().to_owned();
     }
     deployment.cache.updated_at = op.world.clock.now();
+    let verified = Summary::of(&op.lines).and_then(|s| s.change_data().verified);
     if let Some(verified) = verified {
         if let Ok(instance_type) = crate::model::InstanceType::new(verified.instance_type.clone()) {
             deployment.cache.instance_type = instance_type;

@@ -82,9 +82,7 @@ impl Performer<'_> {
         let running: BTreeSet<ServiceName> = images.map(|(service, _)| service.clone()).collect();
         let mut extra = Vec::new();
         // A one-shot that has finished since is no difference.
-        let finished = |s: &ServiceName| {
-            !verify.must_run.contains(s) && verified.health.get(s).is_some_and(|h| h == "finished")
-        };
+        let finished = |s: &ServiceName| verified.health.get(s).is_some_and(|h| h == "finished");
         for service in expect
             .running
             .symmetric_difference(&running)

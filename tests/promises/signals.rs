@@ -407,14 +407,6 @@ fn outputs_that_nobody_reads_stop_nothing_and_the_log_has_the_rest() {
     }
 }
 
-/// The journal of the one operation there is.
-fn journal(sandbox: &Sandbox) -> std::path::PathBuf {
-    let operations = sandbox.path().join("sandbox/state/my-dev-stack/operations");
-    let mut all = fs_err::read_dir(operations).into_iter().flatten();
-    let first = all.next().map(|entry| entry.expect("an entry").path());
-    first.unwrap_or_default().join("journal.jsonl")
-}
-
 #[test]
 fn behind_the_last_line_an_interrupt_leaves_nothing_and_the_cache_is_that_of_it() {
     // Both were found in a review: the update had ended, and was told as paused, with `resume --unwind` to go back; whoever
@@ -429,8 +421,12 @@ fn behind_the_last_line_an_interrupt_leaves_nothing_and_the_cache_is_that_of_it(
         .stderr(Stdio::null())
         .spawn()
         .expect("it runs");
-    let closed = |text: String| text.contains("\"closed\"");
-    while !fs_err::read_to_string(journal(&sandbox)).is_ok_and(closed) {
+    let closed = || {
+        let journals = sandbox.journals();
+        let text = journals.first().map(fs_err::read_to_string);
+        text.is_some_and(|text| text.is_ok_and(|text| text.contains("\"closed\"")))
+    };
+    while !closed() {
         assert!(
             child.try_wait().expect("a child").is_none(),
             "it has no end"
@@ -455,7 +451,7 @@ fn behind_the_last_line_an_interrupt_leaves_nothing_and_the_cache_is_that_of_it(
 fn what_ended_without_its_last_line_is_interrupted_until_resume() {
     let sandbox = sandbox();
     sandbox.run(&UPDATE).ended(0);
-    let path = journal(&sandbox);
+    let path = sandbox.journals().remove(0);
     let text = fs_err::read_to_string(&path).expect("a journal");
     let last = text.lines().last().expect("a line");
     assert!(last.contains("closed"), "{last}");

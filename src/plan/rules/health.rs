@@ -2,7 +2,7 @@
 
 use super::Ask;
 use crate::health::declared;
-use crate::model::{ContainerFacts, ProjectFacts, Purpose};
+use crate::model::{ContainerFacts, ProjectFacts, Purpose, ServiceName};
 use crate::plan::Check;
 
 pub(super) fn check(ask: &Ask) -> Vec<Check> {
@@ -22,12 +22,12 @@ fn down(ask: &Ask, project: &ProjectFacts) -> Vec<Check> {
         return vec![];
     };
     let name = &ask.deployment.name;
-    let is_down = |service: &&crate::model::ServiceName| {
+    let is_down = |service: &&ServiceName| {
         !project
             .service(service)
             .is_some_and(ContainerFacts::running)
     };
-    let of = |service: &crate::model::ServiceName| {
+    let of = |service: &ServiceName| {
         let found = match project.service(service) {
             Some(c) => format!("{} with code {}", c.status, c.exit_code),
             None => "no container".into(),

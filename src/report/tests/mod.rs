@@ -510,32 +510,21 @@ fn what_is_said_on_stderr_is_events_with_the_operation_they_are_of() {
 #[test]
 fn a_next_step_in_a_warning_begins_as_it_must_be_typed() {
     // `unlock` named the bare program: typed so, it broke the lock of another deployment of the same name.
-    let words = Words {
-        program: "geusemaker --state /s --sandbox".into(),
-    };
     let warning = "an operation stays open: geusemaker unlock dev --force";
     let of_change = ChangeData {
         warnings: vec![warning.into()],
         ..ChangeData::default()
     };
-    for body in [Body::None, Body::Change(Box::new(of_change))] {
-        let mut reply = Reply::new("unlock").body(body);
-        if reply.body == Body::None {
-            reply.warnings.push(warning.into());
-        }
+    let mut alone = Reply::new("unlock");
+    alone.warnings.push(warning.into());
+    for reply in [
+        alone,
+        Reply::new("unlock").body(Body::Change(Box::new(of_change))),
+    ] {
         for format in [OutputFormat::Text, OutputFormat::Json] {
-            let how = Printing {
-                format,
-                color_out: false,
-                color_err: false,
-                quiet: false,
-                events: false,
-                words: words.clone(),
-            };
-            let (mut out, mut err) = (Vec::new(), Vec::new());
-            print(&reply, &how, &mut out, &mut err).unwrap();
-            let said = String::from_utf8([err, out].concat()).unwrap();
-            let typed = "geusemaker --state /s --sandbox unlock dev --force";
+            let (out, err) = printed(&reply, format);
+            let said = err + &out;
+            let typed = "geusemaker --sandbox unlock dev --force";
             assert!(said.contains(typed), "{said}");
             assert!(!said.contains("geusemaker unlock"), "{said}");
         }
